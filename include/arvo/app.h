@@ -1,0 +1,62 @@
+/* arvo/app.h - an app: documents from files and directories, linked and ready to run.
+ *
+ * Threads: loading is for one thread; afterwards an app is immutable.
+ */
+#ifndef ARVO_APP_H
+#define ARVO_APP_H
+
+#include <arvo/broker.h>
+
+ARVO_BEGIN_DECLS
+
+#define ARVO_APP_FILES_MAX 10000u
+
+typedef struct arvo_app arvo_app;
+
+typedef struct arvo_app_opts {
+    const arvo_guard_def *guards;   /* functions that machines may name; NULL: none */
+    const arvo_action_def *actions; /* NULL: none */
+} arvo_app_opts;
+
+/**
+ * Load files and directories (searched through, .json .yaml .yml, in name order), in any order of
+ * documents: contracts first, then machines, then mocks.
+ * @param out  Owned (arvo_app_free()).
+ * @return ARVO_OK, or the status of the first document that is wrong ("file:line: pointer: ...");
+ * unknown `kind`, unknown keys, the same machine or mock twice are errors.
+ */
+ARVO_API ARVO_NODISCARD arvo_status arvo_app_load(
+    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
+    arvo_error *err);
+ARVO_API void arvo_app_free(arvo_app *app);
+
+ARVO_API arvo_contracts *arvo_app_contracts(const arvo_app *app);
+ARVO_API size_t arvo_app_machine_count(const arvo_app *app);
+ARVO_API arvo_machine *arvo_app_machine_at(const arvo_app *app, size_t i);
+ARVO_API size_t arvo_app_mock_count(const arvo_app *app);
+ARVO_API arvo_handler *arvo_app_mock_at(const arvo_app *app, size_t i);
+
+/** An app made runnable over a store: one orchestrator per machine source, and a broker. */
+typedef struct arvo_app_runtime arvo_app_runtime;
+
+typedef struct arvo_app_runtime_opts {
+    arvo_memory *memory; /* borrowed */
+    const arvo_platform *platform;
+    const arvo_telemetry *telemetry;
+    arvo_violations violations;
+    bool error_stack;
+    bool (*on_event)(void *user, const arvo_delivery *delivery);
+    void *user;
+} arvo_app_runtime_opts;
+
+ARVO_API ARVO_NODISCARD arvo_status arvo_app_start(
+    arvo_app *app, const arvo_app_runtime_opts *opts, arvo_app_runtime **out, arvo_error *err);
+ARVO_API void arvo_app_stop(arvo_app_runtime *runtime);
+ARVO_API arvo_broker *arvo_app_runtime_broker(const arvo_app_runtime *runtime);
+/** The orchestrator whose source is `type`; NULL: none. */
+ARVO_API arvo_orchestrator *
+arvo_app_runtime_orchestrator(const arvo_app_runtime *runtime, arvo_str type);
+
+ARVO_END_DECLS
+
+#endif

@@ -1,0 +1,20 @@
+/* arvo/arvo.h - all of libarvo. */
+#ifndef ARVO_ARVO_H
+#define ARVO_ARVO_H
+
+#include <arvo/app.h>
+#include <arvo/base.h>
+#include <arvo/broker.h>
+#include <arvo/contract.h>
+#include <arvo/document.h>
+#include <arvo/event.h>
+#include <arvo/json.h>
+#include <arvo/machine.h>
+#include <arvo/memory.h>
+#include <arvo/orchestrator.h>
+#include <arvo/platform.h>
+#include <arvo/subject.h>
+#include <arvo/telemetry.h>
+#include <arvo/uri.h>
+
+#endif

@@ -1,0 +1,82 @@
+/* arvo/broker.h - an in-process broker: first in, first out, bounded, awaited.
+ *
+ * Events go to whoever is registered under their `to`: an orchestrator or a
+ * handler. Publishing delivers until nothing moves. Only the domain `default`
+ * is delivered; events of other domains are shown to `on_event` and left to
+ * whoever serves them (spec 10.2, DESIGN 9; D36 mended).
+ *
+ * With a store that has an outbox, delivery is from the outbox: an event is
+ * done in the consumer's own commit, so a crash between two hops loses
+ * nothing and repeats nothing. With any other store the queue is in memory.
+ *
+ * Threads: one broker serves one thread at a time.
+ */
+#ifndef ARVO_BROKER_H
+#define ARVO_BROKER_H
+
+#include <arvo/orchestrator.h>
+
+ARVO_BEGIN_DECLS
+
+#define ARVO_BROKER_QUEUE_MAX_DEFAULT      1000u
+#define ARVO_BROKER_DELIVERIES_MAX_DEFAULT 100000u /* per publish; stops event loops */
+
+typedef enum arvo_handled_by {
+    ARVO_HANDLED_BY_NOBODY = 0,
+    ARVO_HANDLED_BY_ORCHESTRATOR,
+    ARVO_HANDLED_BY_HANDLER,
+    ARVO_HANDLED_BY_MOCK
+} arvo_handled_by;
+
+/* What became of one published event; borrowed for the call. */
+typedef struct arvo_delivery {
+    const arvo_event *event;
+    arvo_str event_json;
+    arvo_str domains; /* JSON array */
+    arvo_handled_by handled_by;
+    arvo_str name;             /* orchestrator source or handler type */
+    arvo_str version;          /* of the machine; none for a handler */
+    const arvo_result *result; /* orchestrator: what came of it; NULL otherwise or when it failed */
+    arvo_event_list replies;   /* handler */
+    arvo_status status;        /* a delivery that failed: transaction error or violation */
+    const arvo_error *error;   /* then; else NULL */
+    uint32_t depth;            /* hops from the first event of this publish */
+} arvo_delivery;
+
+typedef struct arvo_broker_opts {
+    const arvo_allocator *allocator;
+    arvo_memory *memory; /* borrowed; the store whose outbox is delivered; NULL: queue only */
+    const arvo_platform *platform;
+    uint32_t queue_max;      /* 0: the default */
+    uint32_t deliveries_max; /* 0: the default */
+    /* Once per published event, in order, after it was handled. Return false to stop. */
+    bool (*on_event)(void *user, const arvo_delivery *delivery);
+    void *user;
+} arvo_broker_opts;
+
+typedef struct arvo_broker arvo_broker;
+
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err);
+ARVO_API void arvo_broker_free(arvo_broker *broker);
+
+/** Register; borrowed. ARVO_E_EXISTS when its address is taken. */
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_broker_add_orchestrator(arvo_broker *broker, arvo_orchestrator *orchestrator, arvo_error *err);
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_broker_add_handler(arvo_broker *broker, arvo_handler *handler, arvo_error *err);
+
+/**
+ * Deliver `event`, then everything it causes, until nothing moves.
+ * @return ARVO_OK; the status of the first delivery that failed (what was committed before it
+ * stays, what is undelivered stays in the outbox); ARVO_E_FULL (queue_max, deliveries_max).
+ */
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *err);
+
+/** Deliver what the store's outbox still holds. ARVO_OK at once without an outbox. */
+ARVO_API ARVO_NODISCARD arvo_status arvo_broker_resume(arvo_broker *broker, arvo_error *err);
+
+ARVO_END_DECLS
+
+#endif

@@ -1,0 +1,2 @@
+/* base layer */
+extern int arvo__base_layer_;

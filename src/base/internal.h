@@ -1,0 +1,109 @@
+/* base/internal.h - what the layers share and the public does not see. */
+#ifndef ARVO_SRC_BASE_INTERNAL_H
+#define ARVO_SRC_BASE_INTERNAL_H
+
+#include <arvo/base.h>
+#include <arvo/platform.h>
+
+#include "arvo_config.h"
+
+#define ARVO_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ARVO_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* A caller's bug stops here, in release builds too; bad input never does. */
+#define ARVO_ASSERT(condition)                                                                     \
+    (ARVO_LIKELY(condition) ? (void)0 : arvo__assert_failed(#condition, __FILE__, __LINE__))
+
+_Noreturn void arvo__assert_failed(const char *condition, const char *file, int line);
+
+/* ---- Allocation ---------------------------------------------------------- */
+
+/* allocator NULL: malloc/free. The only places that call malloc and free. */
+void *arvo__alloc(const arvo_allocator *allocator, size_t size);
+void *arvo__calloc(const arvo_allocator *allocator, size_t count, size_t size);
+void arvo__free(const arvo_allocator *allocator, void *ptr, size_t size);
+
+/* ---- Arena --------------------------------------------------------------- */
+
+struct arvo__chunk; /* base/arena.c */
+
+struct arvo_arena {
+    char *cursor; /* next free byte of the current chunk */
+    char *end;
+    struct arvo__chunk *current;
+    struct arvo__chunk *first;
+    arvo_allocator allocator;
+    bool has_allocator;
+    bool failed;
+    size_t chunk_bytes;
+    size_t bytes_total;
+    size_t bytes_max;
+};
+
+void *arvo__arena_alloc_slow(arvo_arena *arena, size_t size);
+
+/* 8-byte alignment: enough for JSON values, pointers, int64_t and double. */
+static inline void *
+arvo__arena_alloc(arvo_arena *arena, size_t size)
+{
+    const size_t rounded = (size + 7u) & ~(size_t)7u;
+    if (ARVO_LIKELY(rounded >= size && rounded <= (size_t)(arena->end - arena->cursor))) {
+        void *ptr = arena->cursor;
+        arena->cursor += rounded;
+        return ptr;
+    }
+    return arvo__arena_alloc_slow(arena, size);
+}
+
+/* ---- Hashing and maps ---------------------------------------------------- */
+
+/* A fast 64-bit hash of bytes, the same on every machine and in every run. */
+uint64_t arvo__hash(const void *bytes, size_t len, uint64_t seed);
+
+/* Keyed with per-process randomness: for tables whose keys come from outside. */
+uint64_t arvo__hash_keyed(const void *bytes, size_t len);
+
+/* String -> pointer, open addressing. Keys are borrowed. Not thread-safe. */
+typedef struct arvo__map {
+    struct arvo__map_slot *slots;
+    size_t cap; /* power of two, or 0 */
+    size_t count;
+    const arvo_allocator *allocator;
+} arvo__map;
+
+void *arvo__map_find(const arvo__map *map, arvo_str key); /* NULL: absent */
+/* Value must not be NULL. Replaces. false: out of memory, map unchanged. */
+bool arvo__map_set(arvo__map *map, arvo_str key, void *value);
+void arvo__map_fini(arvo__map *map);
+
+/* ---- Text ---------------------------------------------------------------- */
+
+/* Strict UTF-8 (RFC 3629): length of the valid prefix. */
+size_t arvo__utf8_valid_prefix(arvo_str text);
+
+static inline bool
+arvo__utf8_is_valid(arvo_str text)
+{
+    return arvo__utf8_valid_prefix(text) == text.len;
+}
+
+size_t arvo__utf8_count(arvo_str text); /* code points of valid UTF-8 */
+
+/* Canonical standard base64 (RFC 4648 section 4, padding required, spare bits zero). */
+size_t arvo__base64_encoded_len(size_t len);
+void arvo__base64_encode(const void *bytes, size_t len, char *out);
+/* out: 3/4 of the length. false: not canonical. */
+bool arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len);
+
+/* A shortened, printable form for messages: quotes, control bytes escaped, cut at `max`. */
+arvo_str arvo__quote(arvo_arena *arena, arvo_str text, size_t max);
+
+void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case digits */
+
+/* arvo_error_set with ARVO_NO_OFFSET. */
+#define arvo__fail(err, status, ...) arvo_error_set((err), (status), ARVO_NO_OFFSET, __VA_ARGS__)
+arvo_status arvo__nomem(arvo_error *err); /* ARVO_E_NOMEM, "out of memory" */
+/* The sticky failure of a buffer as an error; ARVO_OK when it has none. `what` names it. */
+arvo_status arvo__buf_status(const arvo_buf *buf, const char *what, arvo_error *err);
+
+#endif

@@ -1,0 +1,2 @@
+/* contract layer */
+extern int arvo__contract_layer_;

@@ -1,0 +1,2 @@
+/* event layer */
+extern int arvo__event_layer_;

@@ -1,0 +1,37 @@
+/* json/internal.h - the layout of a value, for the layers that read it often. */
+#ifndef ARVO_SRC_JSON_INTERNAL_H
+#define ARVO_SRC_JSON_INTERNAL_H
+
+#include <arvo/json.h>
+
+#include "base/internal.h"
+
+/* 16 bytes. Strings, items and members lie in the arena (or wherever a _ref
+ * constructor pointed); a header may be copied freely, its contents are shared. */
+struct arvo_json {
+    uint8_t type;   /* arvo_json_type */
+    uint8_t flags;  /* ARVO__JSON_* */
+    uint8_t cap_log2; /* of a growing container; 0: not growable in place */
+    uint8_t unused;
+    uint32_t len; /* bytes of a string, items, members */
+    union {
+        bool boolean;
+        int64_t integer;
+        double number;
+        const char *string;
+        struct arvo_json *items;
+        struct arvo__member *members;
+    } as;
+};
+
+struct arvo__member {
+    const char *key;
+    uint32_t key_len;
+    uint32_t key_hash; /* 0: not computed */
+    struct arvo_json value;
+};
+
+#define ARVO__JSON_INDEXED 1u /* an object with a hash index before its members (json/object.c) */
+#define ARVO__JSON_PLAIN 2u   /* a string that needs no escape when written */
+
+#endif

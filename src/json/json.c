@@ -1,0 +1,2 @@
+/* json layer */
+extern int arvo__json_layer_;

@@ -1,0 +1,2 @@
+/* machine layer */
+extern int arvo__machine_layer_;

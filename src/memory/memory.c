@@ -1,0 +1,2 @@
+/* memory layer */
+extern int arvo__memory_layer_;

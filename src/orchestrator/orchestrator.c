@@ -1,0 +1,2 @@
+/* orchestrator layer */
+extern int arvo__orchestrator_layer_;

@@ -1,0 +1,2 @@
+/* subject layer */
+extern int arvo__subject_layer_;

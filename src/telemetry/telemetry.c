@@ -1,0 +1,2 @@
+/* telemetry layer */
+extern int arvo__telemetry_layer_;
