@@ -1,0 +1,255 @@
+/* Memory: the allocator seam, and arenas that keep and reuse their chunks. */
+
+#include "base/internal.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_CHUNK_BYTES_MIN      ((size_t)256)
+#define ARENA_CHUNK_BYTES_GROW_MAX ((size_t)8 * 1024 * 1024) /* doubling stops here */
+
+void *
+arvo__alloc(const arvo_allocator *allocator, size_t size)
+{
+    const size_t bytes = size != 0 ? size : 1;
+    return allocator != NULL ? allocator->alloc(allocator->self, bytes) : malloc(bytes);
+}
+
+void *
+arvo__calloc(const arvo_allocator *allocator, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size)
+        return NULL;
+    void *ptr = arvo__alloc(allocator, count * size);
+    if (ptr != NULL)
+        memset(ptr, 0, count * size);
+    return ptr;
+}
+
+void
+arvo__free(const arvo_allocator *allocator, void *ptr, size_t size)
+{
+    if (ptr == NULL)
+        return;
+    if (allocator != NULL)
+        allocator->free(allocator->self, ptr, size != 0 ? size : 1);
+    else
+        free(ptr);
+}
+
+/* Chunks form a list in the order they were made. Those behind `current` are
+ * empty: they are left from work before a rewind and are used again. */
+struct arvo__chunk {
+    struct arvo__chunk *next;
+    size_t size; /* of data */
+    alignas(max_align_t) char data[];
+};
+
+static const arvo_allocator *
+arena_allocator(const arvo_arena *arena)
+{
+    return arena->has_allocator ? &arena->allocator : NULL;
+}
+
+static struct arvo__chunk *
+arena_chunk_new(arvo_arena *arena, size_t size)
+{
+    if (size > arena->bytes_max || arena->bytes_total > arena->bytes_max - size)
+        return NULL;
+    struct arvo__chunk *chunk =
+        arvo__alloc(arena_allocator(arena), sizeof(struct arvo__chunk) + size);
+    if (chunk == NULL)
+        return NULL;
+    chunk->next = NULL;
+    chunk->size = size;
+    arena->bytes_total += size;
+    return chunk;
+}
+
+static void
+arena_enter(arvo_arena *arena, struct arvo__chunk *chunk, size_t used)
+{
+    arena->current = chunk;
+    arena->cursor = chunk->data + used;
+    arena->end = chunk->data + chunk->size;
+}
+
+arvo_arena *
+arvo_arena_new(const arvo_arena_opts *opts)
+{
+    static const arvo_arena_opts defaults = { 0 };
+    if (opts == NULL)
+        opts = &defaults;
+
+    arvo_arena *arena = arvo__alloc(opts->allocator, sizeof(*arena));
+    if (arena == NULL)
+        return NULL;
+    memset(arena, 0, sizeof(*arena));
+    if (opts->allocator != NULL) {
+        arena->allocator = *opts->allocator;
+        arena->has_allocator = true;
+    }
+    arena->chunk_bytes =
+        opts->chunk_bytes != 0 ? opts->chunk_bytes : ARVO_ARENA_CHUNK_BYTES_DEFAULT;
+    if (arena->chunk_bytes < ARENA_CHUNK_BYTES_MIN)
+        arena->chunk_bytes = ARENA_CHUNK_BYTES_MIN;
+    arena->bytes_max = opts->bytes_max != 0 ? opts->bytes_max : ARVO_ARENA_BYTES_MAX_DEFAULT;
+
+    /* A bound below the usual first chunk still allows an arena of that size. */
+    const size_t first =
+        arena->chunk_bytes < arena->bytes_max ? arena->chunk_bytes : arena->bytes_max;
+    arena->first = arena_chunk_new(arena, first);
+    if (arena->first == NULL) {
+        arvo__free(opts->allocator, arena, sizeof(*arena));
+        return NULL;
+    }
+    arena_enter(arena, arena->first, 0);
+    return arena;
+}
+
+void
+arvo_arena_free(arvo_arena *arena)
+{
+    if (arena == NULL)
+        return;
+    const arvo_allocator copy = arena->allocator;
+    const arvo_allocator *allocator = arena->has_allocator ? &copy : NULL;
+    for (struct arvo__chunk *chunk = arena->first, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        arvo__free(allocator, chunk, sizeof(*chunk) + chunk->size);
+    }
+    arvo__free(allocator, arena, sizeof(*arena));
+}
+
+/* Make the next chunk one that holds `size`: an empty one from earlier work when it is large
+ * enough, else a new one put in front of those. */
+void *
+arvo__arena_alloc_slow(arvo_arena *arena, size_t size)
+{
+    const size_t rounded = (size + 7u) & ~(size_t)7u;
+    if (rounded < size) {
+        arena->failed = true;
+        return NULL;
+    }
+
+    struct arvo__chunk *next = arena->current->next;
+    if (next == NULL || next->size < rounded) {
+        size_t bytes = arena->current->size < ARENA_CHUNK_BYTES_GROW_MAX ? arena->current->size * 2
+                                                                         : arena->current->size;
+        if (bytes < rounded)
+            bytes = rounded;
+        struct arvo__chunk *chunk = arena_chunk_new(arena, bytes);
+        if (chunk == NULL && bytes > rounded)
+            chunk = arena_chunk_new(arena, rounded);
+        if (chunk == NULL) {
+            arena->failed = true;
+            return NULL;
+        }
+        chunk->next = next;
+        arena->current->next = chunk;
+        next = chunk;
+    }
+    arena_enter(arena, next, rounded);
+    return next->data;
+}
+
+void *
+arvo_arena_alloc(arvo_arena *arena, size_t size)
+{
+    ARVO_ASSERT(arena != NULL);
+    const size_t align = alignof(max_align_t);
+    const size_t misfit = (size_t)((uintptr_t)arena->cursor & (align - 1));
+    if (misfit != 0 && (size_t)(arena->end - arena->cursor) >= align - misfit)
+        arena->cursor += align - misfit;
+    else if (misfit != 0)
+        arena->cursor = arena->end; /* the next chunk begins aligned */
+    return arvo__arena_alloc(arena, size);
+}
+
+void *
+arvo_arena_calloc(arvo_arena *arena, size_t count, size_t size)
+{
+    ARVO_ASSERT(arena != NULL);
+    if (size != 0 && count > SIZE_MAX / size) {
+        arena->failed = true;
+        return NULL;
+    }
+    void *ptr = arvo_arena_alloc(arena, count * size);
+    if (ptr != NULL)
+        memset(ptr, 0, count * size);
+    return ptr;
+}
+
+arvo_str
+arvo_arena_str_dup(arvo_arena *arena, arvo_str str)
+{
+    ARVO_ASSERT(arena != NULL);
+    if (str.ptr == NULL || str.len == SIZE_MAX)
+        return ARVO_STR_NONE;
+    char *copy = arvo__arena_alloc(arena, str.len + 1);
+    if (copy == NULL)
+        return ARVO_STR_NONE;
+    if (str.len > 0)
+        memcpy(copy, str.ptr, str.len);
+    copy[str.len] = '\0';
+    return (arvo_str){ copy, str.len };
+}
+
+arvo_str
+arvo_arena_printf(arvo_arena *arena, const char *format, ...)
+{
+    ARVO_ASSERT(arena != NULL);
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    const int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+
+    arvo_str str = ARVO_STR_NONE;
+    char *text = len >= 0 ? arvo__arena_alloc(arena, (size_t)len + 1) : NULL;
+    if (text != NULL && vsnprintf(text, (size_t)len + 1, format, again) == len)
+        str = (arvo_str){ text, (size_t)len };
+    va_end(again);
+    return str;
+}
+
+arvo_arena_mark
+arvo_arena_mark_get(arvo_arena *arena)
+{
+    ARVO_ASSERT(arena != NULL);
+    return (arvo_arena_mark){ arena->current, (size_t)(arena->cursor - arena->current->data) };
+}
+
+void
+arvo_arena_rewind(arvo_arena *arena, arvo_arena_mark mark)
+{
+    ARVO_ASSERT(arena != NULL && mark.chunk != NULL);
+    arena_enter(arena, mark.chunk, mark.used);
+    arena->failed = false;
+}
+
+void
+arvo_arena_reset(arvo_arena *arena)
+{
+    ARVO_ASSERT(arena != NULL);
+    arena_enter(arena, arena->first, 0);
+    arena->failed = false;
+}
+
+bool
+arvo_arena_failed(const arvo_arena *arena)
+{
+    return arena->failed;
+}
+
+size_t
+arvo_arena_used(const arvo_arena *arena)
+{
+    size_t used = (size_t)(arena->cursor - arena->current->data);
+    for (const struct arvo__chunk *chunk = arena->first; chunk != arena->current;
+         chunk = chunk->next)
+        used += chunk->size;
+    return used;
+}

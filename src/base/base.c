@@ -1,2 +1,0 @@
-/* base layer */
-extern int arvo__base_layer_;

@@ -1,0 +1,61 @@
+/* Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing past U+10FFFF. */
+
+#include "base/internal.h"
+
+/* Bytes of the sequence at `p`, 0 when it is wrong or cut. */
+static size_t
+utf8_sequence(const unsigned char *p, size_t left)
+{
+    const unsigned char c = p[0];
+    if (c < 0x80)
+        return 1;
+    if (c < 0xc2)
+        return 0;
+    if (c < 0xe0)
+        return left >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
+    if (c < 0xf0) {
+        const unsigned char low = c == 0xe0 ? 0xa0 : 0x80;
+        const unsigned char high = c == 0xed ? 0x9f : 0xbf;
+        return left >= 3 && p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 ? 3 : 0;
+    }
+    if (c < 0xf5) {
+        const unsigned char low = c == 0xf0 ? 0x90 : 0x80;
+        const unsigned char high = c == 0xf4 ? 0x8f : 0xbf;
+        return left >= 4 && p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 &&
+                       (p[3] & 0xc0) == 0x80
+                   ? 4
+                   : 0;
+    }
+    return 0;
+}
+
+size_t
+arvo__utf8_valid_prefix(arvo_str text)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr;
+    size_t i = 0;
+    while (i < text.len) {
+        uint64_t word;
+        if (text.len - i >= sizeof(word)) {
+            memcpy(&word, p + i, sizeof(word));
+            if ((word & 0x8080808080808080ULL) == 0) {
+                i += sizeof(word);
+                continue;
+            }
+        }
+        const size_t len = utf8_sequence(p + i, text.len - i);
+        if (len == 0)
+            return i;
+        i += len;
+    }
+    return i;
+}
+
+size_t
+arvo__utf8_count(arvo_str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += ((unsigned char)text.ptr[i] & 0xc0) != 0x80;
+    return count;
+}
