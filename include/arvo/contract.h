@@ -73,7 +73,10 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_schema_check(
 /**
  * Check and normalise as zod's parse does (spec 3.8, DESIGN 5): defaults filled in, undeclared keys
  * dropped where additionalProperties is absent, keys in declaration order, recursively.
- * @param out  The normalised value; the input itself when nothing changes; shares parts with it.
+ * A key that is required and has a default may be absent. No malloc once the arena has grown.
+ * @param out  The normalised value; the input itself when nothing changes. Shares parts with the
+ *             input and, where defaults were filled in, with the schema.
+ * @return as arvo_schema_check(); `out` is untouched on failure.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_schema_normalise(
     const arvo_schema *schema, const arvo_json *value, arvo_arena *arena, const arvo_json **out,
@@ -111,6 +114,7 @@ arvo_contract_version_emit_find(const arvo_contract_version *version, arvo_str t
 ARVO_API arvo_str arvo_contract_uri(const arvo_contract *contract);
 ARVO_API arvo_str arvo_contract_type(const arvo_contract *contract);        /* what it accepts */
 ARVO_API arvo_str arvo_contract_description(const arvo_contract *contract); /* none: null */
+ARVO_API arvo_str arvo_contract_domain(const arvo_contract *contract);      /* v3; none: null */
 ARVO_API bool arvo_contract_is_orchestrator(const arvo_contract *contract);
 ARVO_API const arvo_json *arvo_contract_metadata(const arvo_contract *contract); /* an object */
 ARVO_API size_t arvo_contract_version_count(const arvo_contract *contract);

@@ -1,0 +1,463 @@
+/* Normalising as zod's parse does (spec 3.8), and the two public checks.
+ *
+ * The check notes whether anything it met would change (`dirty`); when nothing
+ * would, the value itself is the result and no second pass is made. Otherwise
+ * this walk rebuilds what changes and shares the rest. It trusts the check: the
+ * value is valid here.
+ *
+ * Several parts of one schema may speak about the same value: its own keywords,
+ * $ref, each branch of allOf, the first alternative that fits, a then or else.
+ * Each gives its own result, and they are merged: a key that any of them keeps
+ * is kept. A part that declares nothing about keys or items has no say. */
+
+#include "contract/schema.h"
+
+/* What the parts of a schema made of one value. */
+typedef struct verdict {
+    const arvo_json *value; /* NULL: nobody had a say yet */
+} verdict;
+
+static bool
+normalise_into(schema_run *run, const schema_node *node, const arvo_json *value, verdict *out);
+
+/* ---- Merging -------------------------------------------------------------- */
+
+static const arvo_json *merge(schema_run *run, const arvo_json *a, const arvo_json *b);
+
+static const arvo_json *
+merge_objects(schema_run *run, const arvo_json *a, const arvo_json *b)
+{
+    arvo_json *const out = arvo_json_clone(run->arena, a);
+    for (size_t i = 0; i < b->len && out != NULL; i++) {
+        const struct arvo__member *const member = &b->as.members[i];
+        const arvo_str key = { member->key, member->key_len };
+        const arvo_json *const other = arvo_json_get_str(a, key);
+        const arvo_json *const both =
+            other != NULL ? merge(run, other, &member->value) : &member->value;
+        if (both == NULL)
+            return NULL;
+        if (both != other)
+            arvo_json_set_ref(run->arena, out, key, both);
+    }
+    return arvo_arena_failed(run->arena) ? NULL : out;
+}
+
+static const arvo_json *
+merge_arrays(schema_run *run, const arvo_json *a, const arvo_json *b)
+{
+    arvo_json *const out = arvo_json_array_new(run->arena);
+    for (size_t i = 0; i < a->len; i++) {
+        const arvo_json *const both = merge(run, &a->as.items[i], &b->as.items[i]);
+        if (both == NULL)
+            return NULL;
+        arvo_json_push(run->arena, out, both);
+    }
+    return arvo_arena_failed(run->arena) ? NULL : out;
+}
+
+/* Two normalised forms of one value; NULL after a failure. */
+static const arvo_json *
+merge(schema_run *run, const arvo_json *a, const arvo_json *b)
+{
+    if (a == b || a->type != b->type)
+        return a;
+    if (!schema__spend(run, 1 + (size_t)(a->type >= ARVO_JSON_ARRAY ? a->len : 0)))
+        return NULL;
+    const arvo_json *out = a;
+    if (a->type == ARVO_JSON_OBJECT)
+        out = merge_objects(run, a, b);
+    else if (a->type == ARVO_JSON_ARRAY && a->len == b->len)
+        out = merge_arrays(run, a, b);
+    if (out == NULL && run->status == ARVO_OK)
+        (void)arvo__schema_stop(run, ARVO_E_NOMEM);
+    return out;
+}
+
+static bool
+verdict_add(schema_run *run, verdict *out, const arvo_json *value)
+{
+    if (value == NULL)
+        return false;
+    out->value = out->value != NULL ? merge(run, out->value, value) : value;
+    return out->value != NULL;
+}
+
+/* ---- Parts of a value ----------------------------------------------------- */
+
+/* The result of one node for a part of the value: the part itself when nobody has a say. */
+static const arvo_json *
+normalise_child(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
+        return value;
+    verdict part = { 0 };
+    const unsigned in_place = run->in_place;
+    run->in_place = 0;
+    const bool ok = normalise_into(run, node, value, &part);
+    run->in_place = in_place;
+    if (!ok)
+        return NULL;
+    return part.value != NULL ? part.value : value;
+}
+
+static bool
+key_fits(schema_run *run, const schema_regex *regex, arvo_str key)
+{
+    switch (arvo__regex_match(regex, key.ptr, key.len, run->arena, &run->match_scratch)) {
+    case ARVO__MATCH_YES:
+        return true;
+    case ARVO__MATCH_NO:
+        return false;
+    case ARVO__MATCH_NOMEM:
+        return arvo__schema_stop(run, ARVO_E_NOMEM);
+    default:
+        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+    }
+}
+
+/* A member as properties (`declared`, nullable), patternProperties and additionalProperties leave
+ * it. *out NULL: dropped. Returns false after a failure. */
+static bool
+normalise_member(
+    schema_run *run, const schema_object *object, const schema_node *declared, arvo_str key,
+    const arvo_json *value, const arvo_json **out)
+{
+    verdict result = { 0 };
+    if (declared != NULL && !verdict_add(run, &result, normalise_child(run, declared, value)))
+        return false;
+    for (size_t i = 0; i < object->pattern_count; i++) {
+        const schema_pattern *const pattern = &object->patterns[i];
+        if (key_fits(run, pattern->regex, key) &&
+            !verdict_add(run, &result, normalise_child(run, pattern->node, value)))
+            return false;
+        if (run->status != ARVO_OK)
+            return false;
+    }
+    if (result.value == NULL && object->extra == SCHEMA_EXTRA_CHECK &&
+        !verdict_add(run, &result, normalise_child(run, object->extra_node, value)))
+        return false;
+    if (result.value == NULL && object->extra != SCHEMA_EXTRA_STRIP)
+        result.value = value;
+    *out = result.value;
+    return true;
+}
+
+static const arvo_json *
+member_find(const arvo_json *object, size_t expected, arvo_str key)
+{
+    if (expected < object->len) {
+        const struct arvo__member *const member = &object->as.members[expected];
+        if (member->key_len == key.len && schema__bytes_equal(member->key, key.ptr, key.len))
+            return &member->value;
+    }
+    return arvo_json_get_str(object, key);
+}
+
+/* The declared keys, in their order. Clears *same when they are not the first ones of the value. */
+static bool
+normalise_declared(
+    schema_run *run, const schema_object *object, const arvo_json *value, arvo_json *out,
+    bool *same)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < object->declared_count; i++) {
+        const schema_entry *const entry = &object->entries[i];
+        const arvo_str key = { entry->key, entry->key_len };
+        const arvo_json *const part = member_find(value, count, key);
+        const arvo_json *kept = entry->default_value;
+        if (part == NULL && kept == NULL)
+            continue;
+        if (part != NULL && !normalise_member(run, object, entry->node, key, part, &kept))
+            return false;
+        *same = *same && kept == part && part == &value->as.members[count].value;
+        arvo_json_set_ref(run->arena, out, key, kept);
+        count++;
+    }
+    return true;
+}
+
+/* Then, in the order of the input, the others that stay. */
+static bool
+normalise_extras(
+    schema_run *run, const schema_object *object, const arvo_json *value, arvo_json *out,
+    bool *same)
+{
+    for (size_t i = 0; i < value->len; i++) {
+        const struct arvo__member *const member = &value->as.members[i];
+        const arvo_str key = { member->key, member->key_len };
+        const schema_entry *const entry =
+            arvo__schema_object_search(object, member->key, member->key_len);
+        if (entry != NULL && entry->node != NULL)
+            continue;
+        const arvo_json *kept = NULL;
+        if (!normalise_member(run, object, NULL, key, &member->value, &kept))
+            return false;
+        *same = *same && kept == &member->value;
+        if (kept != NULL)
+            arvo_json_set_ref(run->arena, out, key, kept);
+    }
+    return true;
+}
+
+static const arvo_json *
+normalise_object(schema_run *run, const schema_object *object, const arvo_json *value)
+{
+    if (!schema__spend(run, (size_t)value->len + object->declared_count))
+        return NULL;
+    arvo_json *const out = arvo_json_object_new(run->arena);
+    bool same = true;
+    if (!normalise_declared(run, object, value, out, &same) ||
+        !normalise_extras(run, object, value, out, &same))
+        return NULL;
+    if (arvo_arena_failed(run->arena)) {
+        (void)arvo__schema_stop(run, ARVO_E_NOMEM);
+        return NULL;
+    }
+    return same ? value : out;
+}
+
+static const arvo_json *
+normalise_items(schema_run *run, const schema_items *items, const arvo_json *value)
+{
+    if (!schema__spend(run, value->len))
+        return NULL;
+    arvo_json *out = NULL;
+    for (size_t i = 0; i < value->len; i++) {
+        const schema_node *const node = i < items->prefix_count ? items->prefix[i] : items->rest;
+        const arvo_json *const item = &value->as.items[i];
+        const arvo_json *const part = normalise_child(run, node, item);
+        if (part == NULL)
+            return NULL;
+        if (part != item && out == NULL) {
+            out = arvo_json_array_new(run->arena);
+            for (size_t k = 0; k < i; k++)
+                arvo_json_push(run->arena, out, &value->as.items[k]);
+        }
+        if (out != NULL)
+            arvo_json_push(run->arena, out, part);
+    }
+    if (arvo_arena_failed(run->arena)) {
+        (void)arvo__schema_stop(run, ARVO_E_NOMEM);
+        return NULL;
+    }
+    return out != NULL ? out : value;
+}
+
+/* ---- Parts of a schema ---------------------------------------------------- */
+
+static bool
+normalise_in_place(schema_run *run, const schema_node *node, const arvo_json *value, verdict *out)
+{
+    if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
+        return true;
+    if (run->in_place == ARVO_SCHEMA_DEPTH_MAX)
+        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+    run->in_place++;
+    const bool ok = normalise_into(run, node, value, out);
+    run->in_place--;
+    return ok;
+}
+
+static bool
+holds(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    return arvo__schema_node_check(run, node, value) && run->status == ARVO_OK;
+}
+
+static bool
+normalise_alternative(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        if (holds(run, op->as.nodes[i], value))
+            return normalise_in_place(run, op->as.nodes[i], value, out);
+        if (run->status != ARVO_OK)
+            return false;
+    }
+    return true;
+}
+
+/* What `if` alone declares describes a case, not the object: it counts only beside others. */
+static bool
+normalise_condition(
+    schema_run *run, const schema_condition *condition, const arvo_json *value, verdict *out)
+{
+    const bool when = holds(run, condition->when, value);
+    if (run->status != ARVO_OK)
+        return false;
+    if (!normalise_in_place(run, when ? condition->then : condition->otherwise, value, out))
+        return false;
+    return !when || out->value == NULL || normalise_in_place(run, condition->when, value, out);
+}
+
+static bool
+normalise_dependent(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        const schema_dependent *const rule = &op->as.dependents[i];
+        if (rule->node != NULL && arvo_json_get_str(value, rule->key) != NULL &&
+            !normalise_in_place(run, rule->node, value, out))
+            return false;
+    }
+    return true;
+}
+
+static bool
+normalise_op(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
+{
+    const bool is_object = value->type == ARVO_JSON_OBJECT;
+    switch ((schema_code)op->code) {
+    case SCHEMA_PROPERTIES:
+        if (!is_object || op->as.object->declared_count + op->as.object->pattern_count +
+                                  (op->as.object->extra == SCHEMA_EXTRA_CHECK) ==
+                              0)
+            return true;
+        return verdict_add(run, out, normalise_object(run, op->as.object, value));
+    case SCHEMA_ITEMS:
+        return value->type != ARVO_JSON_ARRAY ||
+               verdict_add(run, out, normalise_items(run, op->as.items, value));
+    case SCHEMA_REF:
+        return normalise_in_place(run, op->as.node, value, out);
+    case SCHEMA_ALL_OF:
+        for (size_t i = 0; i < op->count; i++)
+            if (!normalise_in_place(run, op->as.nodes[i], value, out))
+                return false;
+        return true;
+    case SCHEMA_ANY_OF:
+    case SCHEMA_ONE_OF:
+        return normalise_alternative(run, op, value, out);
+    case SCHEMA_CONDITION:
+        return normalise_condition(run, op->as.condition, value, out);
+    case SCHEMA_DEPENDENT:
+        return !is_object || normalise_dependent(run, op, value, out);
+    default:
+        return true; /* says nothing about what a value is made of */
+    }
+}
+
+static unsigned
+op_turn(const schema_op *op)
+{
+    if (op->code == SCHEMA_PROPERTIES || op->code == SCHEMA_ITEMS)
+        return 0;
+    return op->code == SCHEMA_CONDITION ? 2 : 1;
+}
+
+static bool
+normalise_into(schema_run *run, const schema_node *node, const arvo_json *value, verdict *out)
+{
+    if (value->type != ARVO_JSON_OBJECT && value->type != ARVO_JSON_ARRAY)
+        return true;
+    if (!schema__spend(run, 1))
+        return false;
+    if (run->frames == SCHEMA_FRAMES_MAX)
+        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+    run->frames++;
+    bool ok = true;
+    /* Own keys come first, and conditions last: they need to know whether anyone had a say. */
+    for (unsigned turn = 0; turn < 3; turn++)
+        for (size_t i = 0; i < node->first[SCHEMA_GROUPS] && ok; i++)
+            if (op_turn(&node->ops[i]) == turn)
+                ok = normalise_op(run, &node->ops[i], value, out);
+    run->frames--;
+    return ok;
+}
+
+/* ---- Public --------------------------------------------------------------- */
+
+static arvo_status
+run_stopped(const schema_run *run, arvo_error *err)
+{
+    if (run->status == ARVO_E_NOMEM)
+        return arvo__nomem(err);
+    return arvo__fail(
+        err, run->status,
+        "checking the value takes more than %u steps, or a regular expression gives up",
+        ARVO_SCHEMA_STEPS_MAX);
+}
+
+static schema_run
+run_begin(arvo_arena *arena, bool normalising)
+{
+    return (
+        schema_run){ .arena = arena, .steps = ARVO_SCHEMA_STEPS_MAX, .normalising = normalising };
+}
+
+/* A refused value once more, to say why. */
+static arvo_status
+explain(
+    const arvo_schema *schema, const arvo_json *value, arvo_arena *arena, bool normalising,
+    arvo_schema_report *report, arvo_error *err)
+{
+    if (report == NULL && err == NULL)
+        return ARVO_E_INVALID;
+    schema_collector collector = { 0 };
+    collector.issues = arvo__arena_alloc(arena, ARVO_SCHEMA_ISSUES_MAX * sizeof(*collector.issues));
+    if (collector.issues == NULL)
+        return arvo__nomem(err);
+    schema_run run = run_begin(arena, normalising);
+    run.collector = &collector;
+    (void)arvo__schema_node_check(&run, schema->root, value);
+    if (run.status == ARVO_E_NOMEM)
+        return arvo__nomem(err);
+    collector.more = collector.more || run.status != ARVO_OK; /* refused is refused */
+    if (report != NULL)
+        *report = (arvo_schema_report){ .issues = collector.issues,
+                                        .count = collector.count,
+                                        .more = collector.more };
+    return arvo__schema_report_error(&collector, arena, err);
+}
+
+arvo_status
+arvo_schema_check(
+    const arvo_schema *schema, const arvo_json *value, arvo_arena *arena,
+    arvo_schema_report *report, arvo_error *err)
+{
+    ARVO_ASSERT(schema != NULL);
+    ARVO_ASSERT(arena != NULL);
+
+    if (value == NULL)
+        value = arvo_json_null();
+    if (report != NULL)
+        *report = (arvo_schema_report){ 0 };
+    const arvo_arena_mark mark = arvo_arena_mark_get(arena);
+    schema_run run = run_begin(arena, false);
+    const bool ok = arvo__schema_node_check(&run, schema->root, value);
+    arvo_arena_rewind(arena, mark);
+    if (run.status != ARVO_OK)
+        return run_stopped(&run, err);
+    return ok ? ARVO_OK : explain(schema, value, arena, false, report, err);
+}
+
+arvo_status
+arvo_schema_normalise(
+    const arvo_schema *schema, const arvo_json *value, arvo_arena *arena, const arvo_json **out,
+    arvo_error *err)
+{
+    ARVO_ASSERT(schema != NULL);
+    ARVO_ASSERT(arena != NULL);
+    ARVO_ASSERT(out != NULL);
+
+    if (value == NULL)
+        value = arvo_json_null();
+    const arvo_arena_mark mark = arvo_arena_mark_get(arena);
+    schema_run run = run_begin(arena, true);
+    const bool ok = arvo__schema_node_check(&run, schema->root, value);
+    arvo_status st = ARVO_OK;
+    if (run.status != ARVO_OK)
+        st = run_stopped(&run, err);
+    else if (!ok)
+        st = explain(schema, value, arena, true, NULL, err);
+    if (st != ARVO_OK || !run.dirty) {
+        arvo_arena_rewind(arena, mark);
+        if (st == ARVO_OK)
+            *out = value;
+        return st;
+    }
+    const arvo_json *const result = normalise_child(&run, schema->root, value);
+    if (result == NULL) {
+        arvo_arena_rewind(arena, mark);
+        return run_stopped(&run, err);
+    }
+    *out = result;
+    return ARVO_OK;
+}

@@ -1,0 +1,361 @@
+/* contract/schema.h - a compiled JSON Schema.
+ *
+ * Every schema object or boolean becomes one node. A node is a mask of the
+ * types it accepts and a list of instructions, sorted by the type of value
+ * they look at: those for any value first, then numbers, strings, arrays and
+ * objects. Checking a value runs the first group and the group of its type.
+ * Keywords that only make sense together (properties, required, ...) share one
+ * instruction. Nodes point at each other, so a $ref is a pointer, and a
+ * recursive schema is a cycle.
+ *
+ * All of it lives in the schema's own arena; only the regexes are PCRE2's. */
+#ifndef ARVO_SRC_CONTRACT_SCHEMA_H
+#define ARVO_SRC_CONTRACT_SCHEMA_H
+
+#include <arvo/contract.h>
+
+#include "json/internal.h"
+
+typedef struct schema_node schema_node;
+typedef struct schema_regex schema_regex;
+
+typedef enum schema_group {
+    SCHEMA_ANY = 0,
+    SCHEMA_NUMBER,
+    SCHEMA_STRING,
+    SCHEMA_ARRAY,
+    SCHEMA_OBJECT,
+    SCHEMA_GROUPS
+} schema_group;
+
+typedef enum schema_code {
+    /* any value */
+    SCHEMA_CONST,
+    SCHEMA_ENUM,
+    SCHEMA_REF,
+    SCHEMA_ALL_OF,
+    SCHEMA_ANY_OF,
+    SCHEMA_ONE_OF,
+    SCHEMA_NOT,
+    SCHEMA_CONDITION,
+    /* numbers */
+    SCHEMA_MINIMUM,
+    SCHEMA_MAXIMUM,
+    SCHEMA_EXCLUSIVE_MINIMUM,
+    SCHEMA_EXCLUSIVE_MAXIMUM,
+    SCHEMA_MULTIPLE_OF,
+    /* strings */
+    SCHEMA_MIN_LENGTH,
+    SCHEMA_MAX_LENGTH,
+    SCHEMA_PATTERN,
+    /* arrays */
+    SCHEMA_MIN_ITEMS,
+    SCHEMA_MAX_ITEMS,
+    SCHEMA_UNIQUE_ITEMS,
+    SCHEMA_ITEMS,
+    SCHEMA_CONTAINS,
+    /* objects */
+    SCHEMA_MIN_PROPERTIES,
+    SCHEMA_MAX_PROPERTIES,
+    SCHEMA_PROPERTIES,
+    SCHEMA_PROPERTY_NAMES,
+    SCHEMA_DEPENDENT
+} schema_code;
+
+/* A key of `properties` or `required`. */
+typedef struct schema_entry {
+    const char *key;
+    uint32_t key_len;
+    bool is_required;
+    const schema_node *node;        /* NULL: only required, not declared */
+    const arvo_json *default_value; /* NULL: none */
+} schema_entry;
+
+typedef struct schema_pattern {
+    const schema_regex *regex;
+    const schema_node *node;
+} schema_pattern;
+
+typedef enum schema_extra {
+    SCHEMA_EXTRA_KEEP = 0, /* not looked at */
+    SCHEMA_EXTRA_STRIP,    /* not looked at; dropped when normalising */
+    SCHEMA_EXTRA_REFUSE,
+    SCHEMA_EXTRA_CHECK
+} schema_extra;
+
+/* properties, patternProperties, additionalProperties and required. */
+typedef struct schema_object {
+    schema_entry *entries; /* of `properties` in its order, then the merely required ones */
+    size_t entry_count;
+    uint32_t *index; /* open addressing, entry number + 1; NULL when few */
+    size_t index_mask;
+    schema_pattern *patterns;
+    size_t pattern_count;
+    size_t declared_count; /* entries with a node */
+    size_t required_count;
+    size_t default_count;
+    schema_extra extra;
+    const schema_node *extra_node; /* SCHEMA_EXTRA_CHECK */
+} schema_object;
+
+/* prefixItems and items, or draft-07's items and additionalItems. */
+typedef struct schema_items {
+    const schema_node **prefix;
+    size_t prefix_count;
+    const schema_node *rest; /* NULL: anything */
+} schema_items;
+
+typedef struct schema_contains {
+    const schema_node *node;
+    size_t min;
+    size_t max;
+} schema_contains;
+
+typedef struct schema_condition {
+    const schema_node *when;
+    const schema_node *then;      /* nullable */
+    const schema_node *otherwise; /* nullable */
+} schema_condition;
+
+/* dependentRequired, dependentSchemas, draft-07's dependencies: one per key. */
+typedef struct schema_dependent {
+    arvo_str key;
+    const arvo_str *required;
+    size_t required_count;
+    const schema_node *node; /* nullable */
+} schema_dependent;
+
+typedef struct schema_values {
+    const arvo_json *const *values;
+    const uint64_t *hashes; /* NULL when few */
+} schema_values;
+
+typedef struct schema_op {
+    uint8_t code; /* schema_code */
+    uint8_t group;
+    uint32_t count; /* of what a list below holds */
+    union {
+        size_t limit;
+        const arvo_json *value;
+        const schema_values *values;
+        const schema_node *node;
+        const schema_node **nodes;
+        const schema_regex *regex;
+        schema_object *object;
+        schema_items *items;
+        schema_contains *contains;
+        schema_condition *condition;
+        schema_dependent *dependents;
+    } as;
+} schema_op;
+
+#define SCHEMA_NODE_LEAF     1u  /* the type mask says it all */
+#define SCHEMA_NODE_INTEGRAL 2u  /* a double is fine when its value is an integer */
+#define SCHEMA_NODE_CHANGES  4u  /* normalising may change a value */
+#define SCHEMA_NODE_OPEN     8u  /* on the path of the cycle search */
+#define SCHEMA_NODE_CLOSED   16u /* done with by the cycle search */
+
+struct schema_node {
+    const schema_op *ops;
+    uint16_t first[SCHEMA_GROUPS + 1]; /* group g: ops[first[g]] .. ops[first[g + 1]] */
+    uint16_t types;                    /* 1 << arvo_json_type */
+    uint8_t flags;
+    /* Seldom read from here on. */
+    uint8_t depth;
+    const schema_node *parent; /* of which this one is a part; NULL: a root or a $ref's target */
+    arvo_str token;            /* escaped pointer from there, without the first slash */
+    const arvo_json *json;     /* while compiling */
+    const arvo_json *base;     /* the schema resource that holds it, while compiling */
+    const arvo_json *default_value;
+    const schema_node *ref; /* of its $ref */
+    schema_node *next_pending;
+    schema_node *previous; /* of all nodes */
+};
+
+struct arvo_schema {
+    arvo_arena *arena; /* holds this struct too */
+    const schema_node *root;
+    schema_regex *regexes;
+};
+
+#define SCHEMA_TYPE_BIT(type) ((uint16_t)(1u << (type)))
+#define SCHEMA_TYPES_ALL                                                                           \
+    ((uint16_t)(SCHEMA_TYPE_BIT(ARVO_JSON_NULL) | SCHEMA_TYPE_BIT(ARVO_JSON_BOOL) | SCHEMA_TYPE_BIT(ARVO_JSON_INT) | SCHEMA_TYPE_BIT(ARVO_JSON_DOUBLE) | SCHEMA_TYPE_BIT(ARVO_JSON_STRING) | SCHEMA_TYPE_BIT(ARVO_JSON_ARRAY) | SCHEMA_TYPE_BIT(ARVO_JSON_OBJECT)))
+
+/* Calls `visit` for each node that an instruction refers to; in_place when that node looks at the
+ * same value. Stops and returns false when `visit` does. */
+typedef bool (*schema_visit_fn)(void *self, const schema_node *node, bool in_place);
+bool arvo__schema_op_visit(const schema_op *op, schema_visit_fn visit, void *self);
+
+/* Resolve what needs the whole: in-place cycles refused, defaults through $ref, what may change. */
+arvo_status arvo__schema_link(schema_node *last, const schema_node **out_cyclic);
+
+/* ---- Lookups (schema_object.c) -------------------------------------------- */
+
+static inline bool
+schema__bytes_equal(const char *a, const char *b, size_t len)
+{
+    while (len >= 8) {
+        uint64_t x = 0;
+        uint64_t y = 0;
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+        if (x != y)
+            return false;
+        a += 8;
+        b += 8;
+        len -= 8;
+    }
+    for (; len > 0; a++, b++, len--)
+        if (*a != *b)
+            return false;
+    return true;
+}
+
+static inline bool
+schema__entry_is(const schema_entry *entry, const char *key, uint32_t key_len)
+{
+    return entry->key_len == key_len && schema__bytes_equal(entry->key, key, key_len);
+}
+
+#define SCHEMA_INDEX_ENTRIES_MIN 9u /* fewer are searched one by one */
+
+/* NULL: not there. */
+schema_entry *
+arvo__schema_object_search(const schema_object *object, const char *key, uint32_t key_len);
+
+/* Keys mostly come in the order of declaration: `hint` is the entry expected next. */
+static inline const schema_entry *
+schema__object_find(const schema_object *object, const char *key, uint32_t key_len, size_t *hint)
+{
+    const size_t expected = *hint;
+    if (ARVO_LIKELY(
+            expected < object->entry_count &&
+            schema__entry_is(&object->entries[expected], key, key_len))) {
+        *hint = expected + 1;
+        return &object->entries[expected];
+    }
+    const schema_entry *const found = arvo__schema_object_search(object, key, key_len);
+    if (found != NULL)
+        *hint = (size_t)(found - object->entries) + 1;
+    return found;
+}
+
+/* ---- Regular expressions (regex.c) ---------------------------------------- */
+
+#define ARVO_REGEX_BYTES_MAX   ((size_t)64 * 1024)
+#define ARVO_REGEX_MATCH_LIMIT 200000u
+
+/* Compile an ECMA-262 (flag u) pattern. `*list` keeps it for arvo__regex_free_all(). */
+arvo_status arvo__regex_compile(
+    arvo_str pattern, arvo_arena *arena, schema_regex **list, const schema_regex **out,
+    arvo_error *err);
+void arvo__regex_free_all(schema_regex *list);
+arvo_str arvo__regex_source(const schema_regex *regex);
+
+/* Rewrites the pattern in PCRE2's language; arvo__regex_compile() does this first. */
+arvo_status arvo__regex_translate(arvo_str pattern, arvo_buf *out, arvo_error *err);
+
+typedef enum arvo__match {
+    ARVO__MATCH_NO = 0,
+    ARVO__MATCH_YES,
+    ARVO__MATCH_GAVE_UP,
+    ARVO__MATCH_NOMEM
+} arvo__match;
+
+/* `*scratch` starts NULL and may serve many matches; it lives in the arena. */
+arvo__match arvo__regex_match(
+    const schema_regex *regex, const char *text, size_t len, arvo_arena *arena, void **scratch);
+
+/* ---- Numbers (number.c) --------------------------------------------------- */
+
+/* <0, 0, >0; exact for int64 against double. */
+int arvo__number_compare(const arvo_json *a, const arvo_json *b);
+bool arvo__number_is_integral(double value);
+/* Exact in decimal: 4.02 is a multiple of 0.01. `divisor` is above zero. */
+bool arvo__number_is_multiple(const arvo_json *value, const arvo_json *divisor);
+
+/* ---- One check (check.c, normalise.c, report.c) --------------------------- */
+
+#define SCHEMA_FRAMES_MAX 2048u /* nested nodes in all, so that a check fits a thread's stack */
+
+typedef struct schema_path {
+    const struct schema_path *parent;
+    const char *key; /* NULL: an item */
+    size_t at;       /* length of the key, or number of the item */
+} schema_path;
+
+typedef struct schema_collector {
+    arvo_schema_issue *issues; /* NULL: only counted */
+    size_t count;
+    bool more;
+} schema_collector;
+
+typedef struct schema_run {
+    arvo_arena *arena;
+    int64_t steps;
+    unsigned frames;
+    unsigned in_place;
+    bool normalising; /* an absent key that has a default is not missing */
+    bool dirty;       /* normalising would change something that was looked at */
+    arvo_status status;
+    const schema_path *path;
+    schema_collector *collector; /* NULL: the first failure ends it */
+    void *match_scratch;
+} schema_run;
+
+bool arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_json *value);
+
+/* Ends the run with a bound or memory exceeded. Returns false. */
+bool arvo__schema_stop(schema_run *run, arvo_status status);
+
+static inline bool
+schema__type_fits(const schema_node *node, const arvo_json *value)
+{
+    if (ARVO_LIKELY((node->types >> value->type) & 1u))
+        return true;
+    return value->type == ARVO_JSON_DOUBLE && (node->flags & SCHEMA_NODE_INTEGRAL) != 0 &&
+           arvo__number_is_integral(value->as.number);
+}
+
+static inline bool
+schema__spend(schema_run *run, size_t steps)
+{
+    run->steps -= (int64_t)steps;
+    return ARVO_LIKELY(run->steps >= 0) || arvo__schema_stop(run, ARVO_E_TOO_BIG);
+}
+
+/* Note a failure when there is a collector. Return false. */
+bool arvo__schema_issue(
+    schema_run *run, const schema_node *node, const char *keyword, const char *format, ...)
+    ARVO_PRINTF(4, 5);
+bool arvo__schema_type_issue(schema_run *run, const schema_node *node, const arvo_json *value);
+bool arvo__schema_enum_issue(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value);
+bool
+arvo__schema_missing_issue(schema_run *run, const schema_node *node, const schema_entry *entry);
+bool arvo__schema_unknown_key_issue(
+    schema_run *run, const schema_node *node, const schema_object *object,
+    const struct arvo__member *member);
+/* None of the alternatives of anyOf or oneOf fits: the issues of the nearest one. */
+bool arvo__schema_alternatives_issue(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value,
+    const char *keyword);
+
+/* A value as messages show it: shortened, one line; "" when nothing is collected. */
+const char *arvo__schema_show(const schema_run *run, const arvo_json *value);
+
+/* All issues in one line. */
+arvo_status
+arvo__schema_report_error(const schema_collector *collector, arvo_arena *arena, arvo_error *err);
+
+/* JSON pointer of a node; arena. */
+arvo_str arvo__schema_pointer(const schema_node *node, const char *keyword, arvo_arena *arena);
+
+/* The closest of `count` words to a misspelt one; none when nothing is close. */
+arvo_str arvo__closest(arvo_str word, const arvo_str *words, size_t count);
+
+/* An allocator over an arena: free does nothing. For buffers of messages. */
+arvo_allocator arvo__arena_allocator(arvo_arena *arena);
+
+#endif
