@@ -1,0 +1,209 @@
+/* Options, usage and help: one table per command drives all three. */
+
+#include "cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+#define OPTIONS_MAX 32u
+#define WORD_MAX    64u
+
+static size_t
+options_count(const cli_command *command)
+{
+    size_t count = 0;
+    while (command->options != NULL && command->options[count].name != NULL)
+        count++;
+    return count;
+}
+
+static const char *
+command_name(const cli_command *command)
+{
+    return command->action == NULL ? command->verb
+                                   : cli_printf("%s %s", command->verb, command->action);
+}
+
+void
+cli_help(const cli_command *command, FILE *out)
+{
+    fprintf(
+        out, "usage: arvo %s%s%s%s\n\n%s", command_name(command), *command->operands ? " " : "",
+        command->operands, options_count(command) > 0 ? " [OPTION...]" : "", command->details);
+    size_t width = 0;
+    for (size_t i = 0; i < options_count(command); i++) {
+        const cli_option *option = &command->options[i];
+        const size_t len =
+            strlen(option->name) + (option->value != NULL ? strlen(option->value) + 1 : 0);
+        width = len > width ? len : width;
+    }
+    for (size_t i = 0; i < options_count(command); i++) {
+        const cli_option *option = &command->options[i];
+        const char *text =
+            option->value != NULL ? cli_printf("%s %s", option->name, option->value) : option->name;
+        fprintf(
+            out, "%s  --%-*s  %s\n", i == 0 ? "\noptions:\n" : "", (int)width, text, option->help);
+    }
+}
+
+/* ---- Did you mean ---- */
+
+/* Edit distance (Levenshtein), for words short enough for a table on the stack. */
+static size_t
+word_distance(const char *a, const char *b)
+{
+    const size_t a_len = strlen(a);
+    const size_t b_len = strlen(b);
+    if (a_len >= WORD_MAX || b_len >= WORD_MAX)
+        return WORD_MAX;
+    size_t row[WORD_MAX];
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            const size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[b_len];
+}
+
+const char *
+cli_nearest(const char *word, const char *const *candidates, size_t count)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(word) / 2 + 1; /* more than half of it wrong is another word */
+    for (size_t i = 0; i < count; i++) {
+        const size_t distance = word_distance(word, candidates[i]);
+        if (distance < least) {
+            least = distance;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
+}
+
+/* ---- Parsing ---- */
+
+static bool
+args_fail(cli_args *args, const char *what)
+{
+    cli_error("%s: %s; see arvo help %s", command_name(args->command), what, args->command->verb);
+    args->exit_code = CLI_USAGE;
+    return false;
+}
+
+static bool
+args_unknown(cli_args *args, const char *word)
+{
+    const char *names[OPTIONS_MAX + 1];
+    const size_t count = options_count(args->command);
+    for (size_t i = 0; i < count; i++)
+        names[i] = args->command->options[i].name;
+    names[count] = "help";
+
+    if (word[0] != '-' || word[1] != '-')
+        return args_fail(args, cli_printf("unknown option %s", word));
+    const char *name = cli_cstr((arvo_str){ word + 2, strcspn(word + 2, "=") });
+    const char *nearest = cli_nearest(name, names, count + 1);
+    if (nearest == NULL)
+        return args_fail(args, cli_printf("unknown option --%s", name));
+    return args_fail(args, cli_printf("unknown option --%s; did you mean --%s?", name, nearest));
+}
+
+static void
+list_append(cli_list *list, const char *item)
+{
+    /* Doubling by copying: the arena keeps the old ones, which is little. */
+    if ((list->count & (list->count - 1)) == 0) {
+        const size_t cap = list->count == 0 ? 1 : list->count * 2;
+        const char **items = arvo_arena_calloc(cli_arena(), cap, sizeof(*items));
+        cli_check_memory();
+        for (size_t i = 0; i < list->count; i++)
+            items[i] = list->items[i];
+        list->items = items;
+    }
+    list->items[list->count++] = item;
+}
+
+static bool
+args_store(cli_args *args, const cli_option *option, const char *value, void *opts)
+{
+    void *variable = (char *)opts + option->offset;
+    switch (option->kind) {
+    case CLI_FLAG:
+        *(bool *)variable = true;
+        return true;
+    case CLI_TEXT:
+        *(const char **)variable = value;
+        return true;
+    case CLI_LIST:
+        list_append(variable, value);
+        return true;
+    case CLI_NUMBER: {
+        char *end = NULL;
+        const long long number = strtoll(value, &end, 10);
+        if (end == value || *end != '\0' || number < 1 || number > 1000000000)
+            return args_fail(
+                args,
+                cli_printf("--%s %s: must be a number from 1 to 1000000000", option->name, value));
+        *(int64_t *)variable = number;
+        return true;
+    }
+    }
+    return false;
+}
+
+bool
+cli_parse(cli_args *args, void *opts)
+{
+    const cli_command *command = args->command;
+    const size_t count = options_count(command);
+    struct option longs[OPTIONS_MAX + 2] = { { 0 } };
+    for (size_t i = 0; i < count && i < OPTIONS_MAX; i++) {
+        longs[i].name = command->options[i].name;
+        longs[i].has_arg = command->options[i].kind == CLI_FLAG ? no_argument : required_argument;
+        longs[i].val = (int)i + 256; /* beyond every letter */
+    }
+    longs[count] = (struct option){ "help", no_argument, NULL, 'h' };
+
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        const int found = getopt_long(args->argc, args->argv, ":h", longs, NULL);
+        if (found == -1)
+            break;
+        if (found == 'h') {
+            cli_help(command, stdout);
+            args->exit_code = CLI_DONE;
+            return false;
+        }
+        if (found == ':')
+            return args_fail(
+                args, cli_printf(
+                          "--%s needs a value (%s)", command->options[optopt - 256].name,
+                          command->options[optopt - 256].value));
+        if (found == '?' && optopt >= 256)
+            return args_fail(
+                args, cli_printf("--%s takes no value", command->options[optopt - 256].name));
+        if (found == '?')
+            return args_unknown(args, args->argv[optind - 1]);
+        if (!args_store(args, &command->options[found - 256], optarg, opts))
+            return false;
+    }
+
+    args->operands = args->argv + optind;
+    args->operand_count = (size_t)(args->argc - optind);
+    if (args->argc - optind < command->operands_min)
+        return args_fail(args, cli_printf("needs %s", command->operands));
+    if (command->operands_max >= 0 && args->argc - optind > command->operands_max)
+        return args_fail(
+            args, cli_printf("does not take %s", args->operands[command->operands_max]));
+    return true;
+}

@@ -1,0 +1,211 @@
+/* What the verbs of the command share: options, files, output, exit codes.
+ *
+ * The command is built on the public headers alone. It is a short-lived
+ * process: everything it reads and builds lives in one arena, cli_arena(),
+ * until main() ends; only there may running out of memory end the process. */
+#ifndef ARVO_CLI_H
+#define ARVO_CLI_H
+
+#include <stdio.h>
+
+#include <arvo/arvo.h>
+
+/* ---- Exit codes ------------------------------------------------------------- */
+
+enum {
+    CLI_DONE = 0,
+    CLI_NO = 1,         /* the answer is no: invalid, a violation, a workflow error */
+    CLI_USAGE = 2,      /* wrong arguments, or an input file that cannot be used */
+    CLI_TRANSACTION = 3 /* the store could not do its part, or the run was interrupted */
+};
+
+/** The exit code for a status that a store or an orchestrator returned. */
+int cli_exit_code(arvo_status status);
+
+/** "arvo: ..." on stderr, one line whatever the arguments hold. */
+void cli_error(const char *format, ...) ARVO_PRINTF(1, 2);
+
+/** The same for an error of the library; gives cli_exit_code(err->status). */
+int cli_fail(const arvo_error *err);
+
+/* ---- Commands and their options ------------------------------------------------ */
+
+typedef enum cli_kind {
+    CLI_FLAG,  /* bool */
+    CLI_TEXT,  /* const char *; the last one given wins */
+    CLI_LIST,  /* cli_list */
+    CLI_NUMBER /* int64_t, at least 1 */
+} cli_kind;
+
+typedef struct cli_list {
+    const char **items;
+    size_t count;
+} cli_list;
+
+/* Tables end with a row whose name is NULL. */
+typedef struct cli_option {
+    const char *name;
+    cli_kind kind;
+    const char *value; /* how the help names the value; NULL for a flag */
+    size_t offset;     /* of the variable in the verb's options struct */
+    const char *help;
+} cli_option;
+
+typedef struct cli_args cli_args;
+
+typedef struct cli_command {
+    const char *verb;
+    const char *action;   /* "check" of `machine check`; NULL: none */
+    const char *operands; /* "APP...", for the usage line */
+    const char *summary;  /* one line, lower case */
+    const char *details;  /* paragraphs for the help; ends with a newline */
+    const cli_option *options;
+    int operands_min;
+    int operands_max; /* -1: no limit */
+    int (*run)(cli_args *args);
+} cli_command;
+
+struct cli_args {
+    const cli_command *command;
+    int argc; /* as for getopt: argv[0] is the verb or action */
+    char **argv;
+    char **operands; /* set by cli_parse() */
+    size_t operand_count;
+    int exit_code; /* set when cli_parse() gives false */
+};
+
+extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_contract_check,
+    cli_contract_validate, cli_schema_validate, cli_event_new, cli_event_validate, cli_subject_new,
+    cli_subject_child, cli_subject_decode, cli_ps, cli_show, cli_history, cli_bench;
+
+/** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
+ * was printed, return args->exit_code. */
+bool cli_parse(cli_args *args, void *opts);
+
+/** The help of one command. */
+void cli_help(const cli_command *command, FILE *out);
+
+/** The candidate that `word` most likely means; NULL when none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates, size_t count);
+
+/** The program as the user called it, for commands to paste. */
+extern const char *cli_program;
+
+/* ---- Memory ---------------------------------------------------------------------- */
+
+/** The process's arena. Never NULL: without memory for it the process ends. */
+arvo_arena *cli_arena(void);
+void cli_arena_free(void);
+
+/** End the process when the arena ran out: exit code 3. */
+void cli_check_memory(void);
+
+/** printf into the arena. */
+const char *cli_printf(const char *format, ...) ARVO_PRINTF(1, 2);
+
+/** The text with a NUL behind it; "" for none. */
+const char *cli_cstr(arvo_str text);
+
+/* ---- Input files ------------------------------------------------------------------ */
+
+/** The one document of a JSON or YAML file; "-" is standard input. False: said why. */
+bool cli_document_load(const char *path, arvo_document *out);
+bool cli_documents_load(const char *path, arvo_document_list *out);
+
+/** The whole text of a file or of standard input, as long as a document may be. */
+bool cli_text_load(const char *path, arvo_str *out);
+
+/** An event from a file. False: said why. */
+bool cli_event_load(const char *path, arvo_event *out);
+
+/** A value given as JSON, as @FILE, or as "-" (standard input). `option` is named in errors. */
+bool cli_value_load(const char *option, const char *given, const arvo_json **out);
+
+/** The app of some paths; NULL: said why. The exit code is CLI_USAGE. */
+arvo_app *cli_app_load(char *const *paths, size_t count);
+arvo_app *cli_app_load_list(const cli_list *paths);
+
+/** The same for the verbs that ask whether it is right: then a wrong document is an answer, CLI_NO.
+ */
+arvo_app *cli_app_check(char *const *paths, size_t count, bool json, int *exit_code);
+
+/** The version of a contract that declares an event type: the one wanted, else the latest that has
+ * it; NULL: none. */
+const arvo_contract_version *cli_contract_find(
+    const arvo_contracts *contracts, arvo_str type, arvo_str wanted, const arvo_event_rule **rule);
+
+/** What a schema found wrong, one line each on stderr; or one JSON object on standard output. */
+void cli_issues_print(const arvo_schema_report *report);
+void cli_issues_print_json(const arvo_schema_report *report);
+
+/* ---- Stores ------------------------------------------------------------------------ */
+
+/** Open a store; NULL: said why, *exit_code set. `read_only` never makes or changes one. */
+arvo_memory *cli_store_open(const char *url, bool read_only, int *exit_code);
+
+/** The subject of one instance, given whole or by its execution id; false: said why. */
+bool cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int *exit_code);
+
+/** Its record; false: said why. */
+bool cli_record_read(
+    arvo_memory *memory, arvo_str subject, arvo_record *out, bool *out_found, int *exit_code);
+
+/* ---- Output ------------------------------------------------------------------------- */
+
+typedef enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED } cli_style;
+
+/** Read the environment and the terminal once, before anything is printed. */
+void cli_output_init(void);
+
+/** The escape sequence that begins a style, and the one that ends it; "" where there is no colour.
+ */
+const char *cli_style_on(cli_style style);
+const char *cli_style_off(cli_style style);
+
+/** What may be shown on a terminal: control characters escaped. */
+const char *cli_shown(arvo_str text);
+
+/** Flush; false when standard output is gone (nobody reads it) or full. */
+bool cli_flush(void);
+
+/** Whether writing to standard output failed, and say so unless its reader just went away. */
+int cli_output_close(int exit_code);
+
+/** One compact line. */
+void cli_print_json(const arvo_json *value);
+void cli_print_pretty(const arvo_json *value);
+
+#define CLI_COLUMNS_MAX 8u
+
+/* Rows of text, printed with aligned columns. */
+typedef struct cli_table {
+    size_t columns;
+    size_t rows;
+    size_t rows_cap;
+    const char **cells; /* arena */
+} cli_table;
+
+/** Add a row of `table->columns` texts. */
+void cli_table_row(cli_table *table, ...);
+/** First row bold; the last column cut at the width of the terminal. */
+void cli_table_print(const cli_table *table);
+
+/** Columns of `text` on a terminal: one per code point. */
+size_t cli_width(const char *text);
+
+/** A state value in one line: `a.b`, `a.(x.y | z.w)`. */
+const char *cli_state_text(const arvo_json *value);
+
+/** `text` as one word for a shell. */
+const char *cli_quoted(arvo_str text);
+
+/* ---- Building JSON ------------------------------------------------------------------- */
+
+/** A string, or null for none. */
+const arvo_json *cli_json_str(arvo_str text);
+/** The value of a JSON text, or null for none. */
+const arvo_json *cli_json_text(arvo_str text);
+const arvo_json *cli_json_time(int64_t time_ms);
+void cli_set(arvo_json *object, const char *key, const arvo_json *value);
+
+#endif

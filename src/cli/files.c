@@ -1,0 +1,173 @@
+/* What the command reads: files, standard input, values on the command line, apps. */
+
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static arvo_arena *arena;
+
+arvo_arena *
+cli_arena(void)
+{
+    if (arena == NULL)
+        arena = arvo_arena_new(NULL);
+    if (arena == NULL) {
+        fputs("arvo: out of memory\n", stderr);
+        exit(CLI_TRANSACTION);
+    }
+    return arena;
+}
+
+void
+cli_arena_free(void)
+{
+    arvo_arena_free(arena);
+    arena = NULL;
+}
+
+void
+cli_check_memory(void)
+{
+    if (arvo_arena_failed(cli_arena())) {
+        fputs("arvo: out of memory\n", stderr);
+        exit(CLI_TRANSACTION);
+    }
+}
+
+/* A descriptor to its end, as far as a document may be long. */
+static bool
+descriptor_read(int descriptor, const char *name, arvo_buf *out)
+{
+    for (;;) {
+        char *room = arvo_buf_reserve(out, (size_t)64 * 1024);
+        if (room == NULL || out->len > ARVO_DOCUMENT_BYTES_MAX) {
+            cli_error(
+                "%s: larger than %zu bytes, the limit of a document", name,
+                ARVO_DOCUMENT_BYTES_MAX);
+            return false;
+        }
+        const ssize_t got = read(descriptor, room, (size_t)64 * 1024);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            cli_error("%s: %s", name, strerror(errno));
+            return false;
+        }
+        if (got == 0)
+            return true;
+        out->len += (size_t)got;
+    }
+}
+
+bool
+cli_text_load(const char *path, arvo_str *out)
+{
+    const bool is_stdin = strcmp(path, "-") == 0;
+    const int descriptor = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        cli_error("%s: %s", path, strerror(errno));
+        return false;
+    }
+    /* Room for one read more than the limit, so that what is too long is seen to be. */
+    arvo_buf text = ARVO_BUF_INIT(ARVO_DOCUMENT_BYTES_MAX + (size_t)128 * 1024);
+    const bool done = descriptor_read(descriptor, is_stdin ? "standard input" : path, &text);
+    if (done) {
+        *out = arvo_arena_str_dup(cli_arena(), arvo_buf_str(&text));
+        cli_check_memory();
+    }
+    arvo_buf_fini(&text);
+    if (!is_stdin)
+        (void)close(descriptor);
+    return done;
+}
+
+bool
+cli_documents_load(const char *path, arvo_document_list *out)
+{
+    arvo_error err = { 0 };
+    arvo_str text;
+    if (strcmp(path, "-") == 0) {
+        if (!cli_text_load(path, &text))
+            return false;
+        if (arvo_document_parse(ARVO_STR("-"), text, cli_arena(), out, &err) == ARVO_OK)
+            return true;
+    } else if (arvo_document_load(path, cli_arena(), out, &err) == ARVO_OK) {
+        return true;
+    }
+    (void)cli_fail(&err);
+    return false;
+}
+
+bool
+cli_document_load(const char *path, arvo_document *out)
+{
+    arvo_document_list list = { 0 };
+    if (!cli_documents_load(path, &list))
+        return false;
+    if (list.count != 1) {
+        cli_error("%s: holds %zu documents; give a file with one", path, list.count);
+        return false;
+    }
+    *out = list.items[0];
+    return true;
+}
+
+bool
+cli_event_load(const char *path, arvo_event *out)
+{
+    arvo_document document;
+    arvo_error err = { 0 };
+    if (!cli_document_load(path, &document))
+        return false;
+    if (arvo_event_from_json(document.root, cli_arena(), out, &err) == ARVO_OK)
+        return true;
+    cli_error("%s: not an event: %s", path, err.text);
+    return false;
+}
+
+bool
+cli_value_load(const char *option, const char *given, const arvo_json **out)
+{
+    if (given[0] == '@' || strcmp(given, "-") == 0) {
+        arvo_document document;
+        if (!cli_document_load(given[0] == '@' ? given + 1 : given, &document))
+            return false;
+        *out = document.root;
+        return true;
+    }
+    arvo_error err = { 0 };
+    if (arvo_json_parse(arvo_str_from(given), cli_arena(), out, &err) == ARVO_OK)
+        return true;
+    cli_error("--%s: %s; give JSON, @FILE or -", option, err.text);
+    return false;
+}
+
+static arvo_app *
+app_load(const char *const *paths, size_t count)
+{
+    arvo_app *app = NULL;
+    arvo_error err = { 0 };
+    if (arvo_app_load(paths, count, NULL, &app, &err) == ARVO_OK)
+        return app;
+    cli_fail(&err);
+    return NULL;
+}
+
+arvo_app *
+cli_app_load(char *const *paths, size_t count)
+{
+    const char **list = arvo_arena_calloc(cli_arena(), count + 1, sizeof(*list));
+    cli_check_memory();
+    for (size_t i = 0; i < count; i++)
+        list[i] = paths[i];
+    return app_load(list, count);
+}
+
+arvo_app *
+cli_app_load_list(const cli_list *paths)
+{
+    return app_load(paths->items, paths->count);
+}

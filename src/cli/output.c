@@ -1,0 +1,355 @@
+/* What people see: errors, tables, colours; and small helpers to build JSON. */
+
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static struct {
+    bool colour;
+    size_t width; /* of the terminal; 0: not a terminal */
+    int error;    /* errno of the first failed write to standard output */
+} output;
+
+void
+cli_output_init(void)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    if (!isatty(STDOUT_FILENO))
+        return;
+    struct winsize size = { 0 };
+    output.width =
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    output.colour =
+        (no_colour == NULL || *no_colour == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+const char *
+cli_style_on(cli_style style)
+{
+    static const char *const begin[] = { "",         "\033[1m",  "\033[2m",
+                                         "\033[32m", "\033[33m", "\033[31m" };
+    return output.colour ? begin[style] : "";
+}
+
+const char *
+cli_style_off(cli_style style)
+{
+    return output.colour && style != CLI_PLAIN ? "\033[0m" : "";
+}
+
+bool
+cli_flush(void)
+{
+    if (output.error == 0 && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        output.error = errno != 0 ? errno : EIO;
+    return output.error == 0;
+}
+
+int
+cli_output_close(int exit_code)
+{
+    if (cli_flush())
+        return exit_code;
+    if (output.error == EPIPE)
+        return exit_code; /* the reader has seen enough, as in `arvo ps | head` */
+    cli_error("standard output: %s", strerror(output.error));
+    return CLI_TRANSACTION;
+}
+
+/* ---- Errors ---- */
+
+int
+cli_exit_code(arvo_status status)
+{
+    switch (status) {
+    case ARVO_OK:
+        return CLI_DONE;
+    case ARVO_E_CONTRACT:
+    case ARVO_E_CONFIG:
+    case ARVO_E_EXECUTION:
+        return CLI_NO;
+    case ARVO_E_INVALID:
+    case ARVO_E_MALFORMED:
+    case ARVO_E_UNSUPPORTED:
+    case ARVO_E_EXISTS:
+        return CLI_USAGE;
+    default:
+        return CLI_TRANSACTION;
+    }
+}
+
+void
+cli_error(const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    (void)fflush(stdout); /* so that a trace and its error come in order */
+    fprintf(stderr, "arvo: %s\n", cli_shown(arvo_str_from(text)));
+}
+
+int
+cli_fail(const arvo_error *err)
+{
+    cli_error("%s", err->text[0] != '\0' ? err->text : arvo_status_text(err->status));
+    return cli_exit_code(err->status);
+}
+
+/* ---- Text ---- */
+
+const char *
+cli_printf(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const int len = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = arvo_arena_alloc(cli_arena(), len > 0 ? (size_t)len + 1 : 1);
+    cli_check_memory();
+    va_start(arguments, format);
+    (void)vsnprintf(text, len > 0 ? (size_t)len + 1 : 1, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+const char *
+cli_cstr(arvo_str text)
+{
+    if (text.ptr == NULL)
+        return "";
+    const arvo_str copy = arvo_arena_str_dup(cli_arena(), text);
+    cli_check_memory();
+    return copy.ptr;
+}
+
+/* C0, DEL and (in UTF-8) C1 control characters can move the cursor or change colours. */
+const char *
+cli_shown(arvo_str text)
+{
+    size_t hidden = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        hidden += c < 0x20 || c == 0x7f || c == 0xc2;
+    }
+    char *shown = arvo_arena_alloc(cli_arena(), text.len + hidden * 6 + 1);
+    cli_check_memory();
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        const bool c1 = c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
+        if (c >= 0x20 && c != 0x7f && !c1) {
+            shown[len++] = text.ptr[i];
+            continue;
+        }
+        const unsigned char code = c1 ? (unsigned char)text.ptr[++i] : c;
+        len += (size_t)snprintf(shown + len, 7, "\\u%04x", code);
+    }
+    shown[len] = '\0';
+    return shown;
+}
+
+const char *
+cli_quoted(arvo_str text)
+{
+    char *quoted = arvo_arena_alloc(cli_arena(), text.len * 4 + 3);
+    cli_check_memory();
+    size_t len = 0;
+    bool plain = text.len > 0;
+    for (size_t i = 0; i < text.len; i++)
+        plain = plain && strchr(" \t\n'\"\\$`!*?[]{}()<>|&;#~", text.ptr[i]) == NULL;
+    if (plain)
+        return cli_cstr(text);
+    quoted[len++] = '\'';
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'') {
+            memcpy(quoted + len, "'\\'", 3);
+            len += 3;
+        }
+        quoted[len++] = text.ptr[i];
+    }
+    quoted[len++] = '\'';
+    quoted[len] = '\0';
+    return quoted;
+}
+
+size_t
+cli_width(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80; /* not a continuation byte */
+    return width;
+}
+
+static void
+state_append(arvo_buf *out, const arvo_json *value)
+{
+    if (arvo_json_type_of(value) == ARVO_JSON_STRING) {
+        arvo_buf_append_str(out, arvo_json_str(value));
+        return;
+    }
+    const size_t count = arvo_json_count(value);
+    for (size_t i = 0; i < count; i++) {
+        arvo_buf_append_str(
+            out, i > 0       ? ARVO_STR(" | ")
+                 : count > 1 ? ARVO_STR("(")
+                             : ARVO_STR(""));
+        arvo_buf_append_str(out, arvo_json_key_at(value, i));
+        const arvo_json *child = arvo_json_at(value, i);
+        if (arvo_json_type_of(child) == ARVO_JSON_STRING || arvo_json_count(child) > 0) {
+            arvo_buf_append_char(out, '.');
+            state_append(out, child);
+        }
+    }
+    if (count > 1)
+        arvo_buf_append_char(out, ')');
+}
+
+const char *
+cli_state_text(const arvo_json *value)
+{
+    arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    state_append(&text, value);
+    const char *shown = cli_shown(arvo_buf_str(&text));
+    arvo_buf_fini(&text);
+    return shown;
+}
+
+/* ---- Tables ---- */
+
+void
+cli_table_row(cli_table *table, ...)
+{
+    if (table->rows == table->rows_cap) {
+        const size_t cap = table->rows_cap == 0 ? 64 : table->rows_cap * 2;
+        const char **cells = arvo_arena_calloc(cli_arena(), cap * table->columns, sizeof(*cells));
+        cli_check_memory();
+        if (table->rows > 0)
+            memcpy(cells, table->cells, table->rows * table->columns * sizeof(*cells));
+        table->cells = cells;
+        table->rows_cap = cap;
+    }
+    va_list arguments;
+    va_start(arguments, table);
+    for (size_t i = 0; i < table->columns; i++)
+        table->cells[table->rows * table->columns + i] =
+            cli_shown(arvo_str_from(va_arg(arguments, const char *)));
+    va_end(arguments);
+    table->rows++;
+}
+
+/* The last cell of a row, cut with an ellipsis at the edge of the terminal. */
+static void
+table_print_last(const char *cell, size_t used)
+{
+    if (output.width == 0 || used + cli_width(cell) <= output.width) {
+        printf("%s", cell);
+        return;
+    }
+    const size_t room = output.width > used + 1 ? output.width - used - 1 : 0;
+    size_t columns = 0;
+    for (; *cell != '\0'; cell++) {
+        if (((unsigned char)*cell & 0xc0) != 0x80 && columns++ == room)
+            break;
+        putchar(*cell);
+    }
+    printf("…");
+}
+
+void
+cli_table_print(const cli_table *table)
+{
+    size_t widths[CLI_COLUMNS_MAX] = { 0 };
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const size_t width = cli_width(table->cells[i]);
+        if (width > widths[i % table->columns])
+            widths[i % table->columns] = width;
+    }
+    for (size_t row = 0; row < table->rows; row++) {
+        const cli_style style = row == 0 ? CLI_BOLD : CLI_PLAIN;
+        size_t used = 0;
+        printf("%s", cli_style_on(style));
+        for (size_t column = 0; column < table->columns; column++) {
+            const char *cell = table->cells[row * table->columns + column];
+            if (column + 1 == table->columns) {
+                table_print_last(cell, used);
+                break;
+            }
+            printf("%s%*s", cell, (int)(widths[column] - cli_width(cell) + 2), "");
+            used += widths[column] + 2;
+        }
+        printf("%s\n", cli_style_off(style));
+    }
+}
+
+/* ---- JSON ---- */
+
+static void
+json_print(const arvo_json *value, unsigned indent)
+{
+    arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    cli_check_memory();
+    if (indent > 0)
+        arvo_json_write_pretty(value, indent, &text);
+    else
+        arvo_json_write(value, &text);
+    arvo_buf_append_char(&text, '\n');
+    if (text.status != ARVO_OK) {
+        arvo_buf_fini(&text);
+        cli_error("output: %s", arvo_status_text(ARVO_E_NOMEM));
+        exit(CLI_TRANSACTION);
+    }
+    (void)fwrite(text.ptr, 1, text.len, stdout);
+    arvo_buf_fini(&text);
+}
+
+void
+cli_print_json(const arvo_json *value)
+{
+    json_print(value, 0);
+}
+
+void
+cli_print_pretty(const arvo_json *value)
+{
+    json_print(value, 2);
+}
+
+const arvo_json *
+cli_json_str(arvo_str text)
+{
+    return text.ptr != NULL ? arvo_json_string(cli_arena(), text) : arvo_json_null();
+}
+
+/* A text that the store or the library wrote; damaged text is shown as a string, not hidden. */
+const arvo_json *
+cli_json_text(arvo_str text)
+{
+    if (text.ptr == NULL)
+        return arvo_json_null();
+    const arvo_json *value = NULL;
+    if (arvo_json_parse(text, cli_arena(), &value, NULL) == ARVO_OK)
+        return value;
+    return arvo_json_string(cli_arena(), text);
+}
+
+const arvo_json *
+cli_json_time(int64_t time_ms)
+{
+    char text[ARVO_TIMESTAMP_BYTES];
+    arvo_timestamp_format(time_ms, text);
+    return arvo_json_string(cli_arena(), (arvo_str){ text, sizeof(text) });
+}
+
+void
+cli_set(arvo_json *object, const char *key, const arvo_json *value)
+{
+    arvo_json_set(cli_arena(), object, arvo_str_from(key), value);
+}

@@ -1,0 +1,251 @@
+/* arvo run: one event through an app, or with --follow everything that it sets off. */
+
+#include "cli.h"
+
+#include <signal.h>
+
+#include "run.h"
+
+struct run_opts {
+    const char *event;
+    const char *store;
+    const char *violations;
+    bool follow;
+    bool json;
+};
+
+static const cli_option run_options[] = {
+    { "event", CLI_TEXT, "FILE", offsetof(struct run_opts, event),
+      "the event, JSON or YAML; - is standard input" },
+    { "store", CLI_TEXT, "URL", offsetof(struct run_opts, store),
+      "where instances live: memory: (the default) or sqlite:PATH" },
+    { "follow", CLI_FLAG, NULL, offsetof(struct run_opts, follow),
+      "deliver what is emitted to the app's orchestrators and mocks until nothing moves" },
+    { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs; see below" },
+    { "violations", CLI_TEXT, "MODE", offsetof(struct run_opts, violations),
+      "event (default): a contract violation is answered by an error event; return: it fails" },
+    { 0 },
+};
+
+/* Set by the first SIGINT or SIGTERM; the second one ends the process at once. */
+static volatile sig_atomic_t run_interrupted;
+
+static void
+run_interrupt(int signal_number)
+{
+    (void)signal_number;
+    run_interrupted = 1;
+}
+
+static void
+run_catch_signals(void)
+{
+    const struct sigaction action = { .sa_handler = run_interrupt, .sa_flags = (int)SA_RESETHAND };
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- Following ---- */
+
+static bool
+run_on_event(void *user, const arvo_delivery *delivery)
+{
+    trace_event(user, delivery);
+    return cli_flush() && !run_interrupted;
+}
+
+/* Deliver until nothing moves. First what an interrupted run left behind: it happened before. */
+static int
+run_deliver(struct trace *trace, arvo_broker *broker, const arvo_event *event)
+{
+    arvo_error err = { 0 };
+    arvo_status st = arvo_broker_resume(broker, &err);
+    if (st == ARVO_OK && event != NULL && !run_interrupted)
+        st = arvo_broker_publish(broker, event, &err);
+    if (run_interrupted) {
+        cli_error("interrupted; nothing is lost: the same command again finishes the work");
+        return CLI_TRANSACTION;
+    }
+    return st == ARVO_OK ? trace->exit_code : cli_fail(&err);
+}
+
+static int
+run_follow(struct trace *trace, arvo_app_runtime *runtime, const arvo_event *event)
+{
+    run_catch_signals();
+    if (!trace_begin(trace))
+        return CLI_TRANSACTION;
+    const int exit_code = run_deliver(trace, arvo_app_runtime_broker(runtime), event);
+    const int end_code = trace_end(trace);
+    return exit_code != CLI_DONE ? exit_code : end_code;
+}
+
+/* ---- One step ---- */
+
+static void
+result_print(const arvo_result *result)
+{
+    printf(
+        "%s%s%s  %s\n", cli_shown(result->orchestrator), result->version.ptr != NULL ? "@" : "",
+        cli_shown(result->version), trace_outcome(result));
+    for (size_t i = 0; i < result->log_count; i++)
+        printf("  log: %s\n", cli_shown(result->logs[i]));
+    if (result->all.count == 0)
+        return;
+    cli_table table = { .columns = 4 };
+    cli_table_row(&table, "EMITTED", "TO", "DOMAINS", "ID");
+    for (size_t i = 0; i < result->all.count; i++) {
+        const arvo_event *event = result->all.items[i];
+        cli_table_row(
+            &table, cli_cstr(event->type), cli_cstr(event->to), cli_cstr(result->event_domains[i]),
+            cli_cstr(event->id));
+    }
+    cli_table_print(&table);
+    printf("arvo run --json prints the events; --follow delivers them\n");
+}
+
+static int
+orchestrator_step(arvo_orchestrator *orchestrator, const arvo_event *event, bool json)
+{
+    arvo_result result;
+    arvo_error err = { 0 };
+    if (arvo_orchestrator_execute(orchestrator, event, cli_arena(), &result, &err) != ARVO_OK)
+        return cli_fail(&err);
+    if (json) {
+        arvo_buf line = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+        arvo_result_write(&result, &line);
+        arvo_buf_append_char(&line, '\n');
+        (void)fwrite(line.ptr, 1, line.len, stdout);
+        arvo_buf_fini(&line);
+    } else {
+        result_print(&result);
+    }
+    return result.outcome == ARVO_OUTCOME_FAILED ? CLI_NO : CLI_DONE;
+}
+
+/* Whom the event is for: its address; else the orchestrator its subject names; else, in an app with
+ * one orchestrator, that one, which will say that it is not concerned. */
+static arvo_orchestrator *
+run_address(const arvo_app *app, const arvo_app_runtime *runtime, const arvo_event *event)
+{
+    arvo_orchestrator *found = arvo_app_runtime_orchestrator(runtime, event->to);
+    arvo_subject subject;
+    if (found == NULL &&
+        arvo_subject_decode(NULL, event->subject, cli_arena(), &subject, NULL) == ARVO_OK)
+        found = arvo_app_runtime_orchestrator(runtime, subject.orchestrator_name);
+    if (found == NULL && arvo_app_machine_count(app) > 0)
+        found = arvo_app_runtime_orchestrator(
+            runtime, arvo_machine_source(arvo_app_machine_at(app, 0)));
+    return found;
+}
+
+static int
+run_once(const arvo_app *app, const arvo_app_runtime *runtime, const arvo_event *event, bool json)
+{
+    arvo_orchestrator *orchestrator = run_address(app, runtime, event);
+    if (orchestrator != NULL)
+        return orchestrator_step(orchestrator, event, json);
+    cli_error("run: the app has no machine that could handle the event");
+    return CLI_USAGE;
+}
+
+/* ---- The verb ---- */
+
+static bool
+run_check(const struct run_opts *opts)
+{
+    const bool knows_violations = opts->violations == NULL ||
+                                  strcmp(opts->violations, "event") == 0 ||
+                                  strcmp(opts->violations, "return") == 0;
+    if (!knows_violations)
+        cli_error("run: --violations %s: must be event or return", opts->violations);
+    else if (opts->event == NULL && !opts->follow)
+        cli_error("run: needs --event FILE (or, to finish an interrupted run, --follow alone)");
+    else
+        return true;
+    return false;
+}
+
+static int
+run_with_store(
+    const struct run_opts *opts, const cli_args *args, arvo_app *app, arvo_memory *memory,
+    const arvo_event *event)
+{
+    const char *paths = "";
+    for (size_t i = 0; i < args->operand_count; i++)
+        paths = cli_printf(
+            "%s%s%s", paths, i > 0 ? " " : "", cli_quoted(arvo_str_from(args->operands[i])));
+    struct trace trace = {
+        .json = opts->json,
+        .event = event,
+        .app = app,
+        .memory = memory,
+        .store = opts->store,
+        .app_text = paths,
+    };
+    const arvo_app_runtime_opts runtime_opts = {
+        .memory = memory,
+        .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
+                          ? ARVO_VIOLATIONS_RETURN
+                          : ARVO_VIOLATIONS_EVENT,
+        .on_event = run_on_event,
+        .user = &trace,
+    };
+    arvo_app_runtime *runtime = NULL;
+    arvo_error err = { 0 };
+    if (arvo_app_start(app, &runtime_opts, &runtime, &err) != ARVO_OK)
+        return cli_fail(&err);
+    const int exit_code = opts->follow ? run_follow(&trace, runtime, event)
+                                       : run_once(app, runtime, event, opts->json);
+    arvo_app_stop(runtime);
+    return exit_code;
+}
+
+static int
+run_run(cli_args *args)
+{
+    struct run_opts opts = { .store = "memory:" };
+    arvo_event event;
+    if (!cli_parse(args, &opts))
+        return args->exit_code;
+    if (!run_check(&opts) || (opts.event != NULL && !cli_event_load(opts.event, &event)))
+        return CLI_USAGE;
+    arvo_app *app = cli_app_load(args->operands, args->operand_count);
+    if (app == NULL)
+        return CLI_USAGE;
+    int exit_code = CLI_DONE;
+    arvo_memory *memory = cli_store_open(opts.store, false, &exit_code);
+    if (memory != NULL)
+        exit_code = run_with_store(&opts, args, app, memory, opts.event != NULL ? &event : NULL);
+    arvo_memory_close(memory);
+    arvo_app_free(app);
+    return exit_code;
+}
+
+const cli_command cli_run = {
+    .verb = "run",
+    .operands = "APP...",
+    .summary = "handle one event",
+    .details =
+        "Hands one event to the orchestrator that it is for, and prints what came of it. The new\n"
+        "state and the events that the workflow emits are stored in one transaction. The same\n"
+        "event again (same source and id) changes nothing and prints the same events.\n\n"
+        "With --follow, delivers what is emitted to the orchestrators and mocks of the app until\n"
+        "nothing moves, and prints the trace; events of domains other than `default` are printed\n"
+        "for whoever serves them. What an interrupted run left undelivered is delivered first, so\n"
+        "the same command again finishes the work. Interrupting (Ctrl-C) finishes the event in\n"
+        "hand; exit code 3.\n\n"
+        "--json prints {\"events\", \"allEventDomains\", \"domainedEvents\"}. --follow --json "
+        "prints a\n"
+        "line per event, {\"event\", \"domains\", \"handledBy\"}, where handledBy is\n"
+        "\"orchestrator:NAME@V\", \"mock:TYPE\" or null, then one line {\"instances\": "
+        "[{\"subject\",\n"
+        "\"orchestrator\", \"version\", \"status\", \"value\", \"context\", \"output\"}]} of those "
+        "it touched.\n\n"
+        "Exit codes: 1, a workflow error (its sys.*.error event is among the events); 2, the app\n"
+        "or the event cannot be used; 3, a transaction error: nothing changed, try again.\n",
+    .options = run_options,
+    .operands_min = 1,
+    .operands_max = -1,
+    .run = run_run,
+};

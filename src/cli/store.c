@@ -1,0 +1,124 @@
+/* Opening stores and finding instances in them. */
+
+#include "cli.h"
+
+#include <unistd.h>
+
+/* Readers of a file neither make it nor change it. */
+static const char *
+read_only_url(const char *url)
+{
+    if (strncmp(url, "sqlite:", 7) != 0 || strstr(url, "mode=") != NULL)
+        return url;
+    return cli_printf("%s%smode=ro", url, strchr(url, '?') != NULL ? "&" : "?");
+}
+
+arvo_memory *
+cli_store_open(const char *url, bool read_only, int *exit_code)
+{
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    if (arvo_memory_open(read_only ? read_only_url(url) : url, &memory, &err) == ARVO_OK)
+        return memory;
+    *exit_code = cli_fail(&err);
+    return NULL;
+}
+
+bool
+cli_record_read(
+    arvo_memory *memory, arvo_str subject, arvo_record *out, bool *out_found, int *exit_code)
+{
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    arvo_error err = { 0 };
+    if (ops->read(arvo_memory_self(memory), subject, cli_arena(), out_found, out, &err) == ARVO_OK)
+        return true;
+    *exit_code = cli_fail(&err);
+    return false;
+}
+
+/* ---- Finding an instance by its execution id ---- */
+
+struct search {
+    arvo_str id;
+    arvo_str found; /* arena */
+    arvo_str last;  /* subject of the last row, to go on behind */
+    size_t matches;
+    size_t rows;
+    arvo_arena *scratch;
+    char last_bytes[ARVO_SUBJECT_TEXT_BYTES_MAX];
+};
+
+static bool
+search_row(void *user, const arvo_record *record)
+{
+    struct search *search = user;
+    arvo_subject subject;
+    search->rows++;
+    if (record->subject.len <= sizeof(search->last_bytes)) {
+        memcpy(search->last_bytes, record->subject.ptr, record->subject.len);
+        search->last = (arvo_str){ search->last_bytes, record->subject.len };
+    }
+    arvo_arena_reset(search->scratch);
+    if (arvo_subject_decode(NULL, record->subject, search->scratch, &subject, NULL) != ARVO_OK)
+        return true;
+    if (!arvo_str_starts(subject.execution_id, search->id))
+        return true;
+    search->found = arvo_str_from(cli_cstr(record->subject));
+    search->matches++;
+    if (subject.execution_id.len != search->id.len)
+        return true;
+    search->matches = 1; /* the whole id: no other can be meant */
+    return false;
+}
+
+static arvo_status
+search_all(arvo_memory *memory, struct search *search, arvo_error *err)
+{
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    arvo_record_query query = { .limit = 1000 };
+    for (;;) {
+        search->rows = 0;
+        const size_t matches = search->matches;
+        const arvo_status st = ops->list(arvo_memory_self(memory), &query, search_row, search, err);
+        if (st != ARVO_OK || search->rows < query.limit || (matches != 1 && search->matches == 1))
+            return st;
+        query.after = search->last;
+    }
+}
+
+bool
+cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int *exit_code)
+{
+    arvo_subject subject;
+    if (arvo_subject_decode(NULL, arvo_str_from(given), cli_arena(), &subject, NULL) == ARVO_OK) {
+        *out = arvo_str_from(given);
+        return true;
+    }
+    *exit_code = CLI_NO;
+    if (arvo_memory_ops_of(memory)->list == NULL || given[0] == '\0') {
+        cli_error("%s: not a subject; arvo ps --json prints the subjects of a store", given);
+        *exit_code = CLI_USAGE;
+        return false;
+    }
+    arvo_error err = { 0 };
+    static struct search search; /* too large for a stack */
+    search = (struct search){ .id = arvo_str_from(given), .scratch = arvo_arena_new(NULL) };
+    if (search.scratch == NULL) {
+        cli_error("out of memory");
+        *exit_code = CLI_TRANSACTION;
+        return false;
+    }
+    const arvo_status st = search_all(memory, &search, &err);
+    arvo_arena_free(search.scratch);
+    if (st != ARVO_OK)
+        *exit_code = cli_fail(&err);
+    else if (search.matches == 0)
+        cli_error("%s: no instance in the store has this subject or execution id", given);
+    else if (search.matches > 1)
+        cli_error(
+            "%s: %zu instances have execution ids that begin so; give more of it", given,
+            search.matches);
+    else
+        *out = search.found;
+    return st == ARVO_OK && search.matches == 1;
+}
