@@ -1,0 +1,65 @@
+# bash completion of arvo; installed as bash-completion/completions/arvo
+
+_arvo_options() {
+    case "$1" in
+    run) echo "--event --store --follow --json --violations --help" ;;
+    "machine check") echo "--json --help" ;;
+    "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
+    "contract check") echo "--json --help" ;;
+    "contract validate") echo "--type --version --data --json --help" ;;
+    "schema validate") echo "--draft --json --help" ;;
+    "event new")
+        echo "--type --source --subject --data --to --app --version --init --reply-to --dataschema --redirectto" \
+            "--accesscontrol --executionunits --id --time --parentid --ext --pretty --help"
+        ;;
+    "event validate") echo "--app --json --help" ;;
+    "subject new") echo "--name --version --id --domain --meta --initiator --help" ;;
+    "subject child") echo "--name --version --id --domain --meta --help" ;;
+    "subject decode") echo "--json --help" ;;
+    ps) echo "--store --orchestrator --status --json --help" ;;
+    show | history) echo "--store --json --help" ;;
+    bench) echo "--events --event --store --json --help" ;;
+    esac
+}
+
+_arvo() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verbs="run machine contract schema event subject ps show history bench version help"
+    local actions command=${COMP_WORDS[1]}
+    COMPREPLY=()
+
+    if [ "$COMP_CWORD" -eq 1 ] || { [ "$command" = help ] && [ "$COMP_CWORD" -eq 2 ]; }; then
+        mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$current")
+        return
+    fi
+    case "$command" in
+    machine) actions="check simulate" ;;
+    contract) actions="check validate" ;;
+    schema) actions="validate" ;;
+    event) actions="new validate" ;;
+    subject) actions="new child decode" ;;
+    esac
+    if [ -n "${actions-}" ]; then
+        if [ "$COMP_CWORD" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "$actions" -- "$current")
+            return
+        fi
+        command="$command ${COMP_WORDS[2]}"
+    fi
+
+    case "$previous" in
+    --violations) mapfile -t COMPREPLY < <(compgen -W "event return" -- "$current") ;;
+    --status) mapfile -t COMPREPLY < <(compgen -W "active done error" -- "$current") ;;
+    --draft) mapfile -t COMPREPLY < <(compgen -W "7 2020-12" -- "$current") ;;
+    --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite:" -- "$current") ;;
+    *)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(_arvo_options "$command")" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        ;;
+    esac
+}
+
+complete -o filenames -F _arvo arvo
