@@ -14,6 +14,8 @@
  * newest it has given out for the subject, or whose `previous` revision is
  * not the stored one, with ARVO_E_STALE. A lost lease makes the write fail.
  *
+ * Callbacks (`each`) run without any lock of the store, so they may call it.
+ *
  * Threads: every function may be called by any number of threads at once.
  */
 #ifndef ARVO_MEMORY_H
@@ -28,8 +30,7 @@ ARVO_BEGIN_DECLS
 #define ARVO_LEASE_MS_DEFAULT     30000
 #define ARVO_LOCK_WAIT_MS_DEFAULT 5000
 #define ARVO_RECORD_BYTES_MAX     ((size_t)64 * 1024 * 1024)
-#define ARVO_LOCK_WAITERS_MAX     10000u /* per subject in the simple store; more are denied at once \
-                                          */
+#define ARVO_LOCK_WAITERS_MAX     10000u /* per subject, in one process; more are denied at once */
 
 /* ---- Records ---------------------------------------------------------------- */
 
@@ -45,7 +46,7 @@ typedef struct arvo_record {
     arvo_str state;          /* XState's persisted snapshot; null for a failed start */
     arvo_str last_error;     /* nullable; {"errorName","errorMessage","eventId","time"} */
     arvo_str input;          /* nullable; the start event, when the machine needs it later */
-    arvo_str definition;     /* hash of the machine's definition */
+    arvo_str definition;     /* nullable (no machine was found); hash of the machine's definition */
     uint64_t revision;       /* 1 for the first write; set by the store */
     uint64_t fence;          /* of the lease that wrote it; set by the store */
     int64_t created_ms;      /* set by the store */
@@ -101,7 +102,8 @@ typedef struct arvo_commit {
     const arvo_stored_event *produced; /* outbox and history rows, in order */
     size_t produced_count;
     arvo_str definition_json; /* kept once under record->definition; none: not given */
-    int64_t outbox_done;      /* seq of the outbox row that this commit consumes; 0: none */
+    int64_t outbox_done;      /* seq of the outbox row that this commit consumes; 0: none. Not there
+                                 (done by someone else): ARVO_E_EXISTS, and nothing changes */
 } arvo_commit;
 
 /* ---- Reading -------------------------------------------------------------------- */
@@ -134,8 +136,9 @@ typedef struct arvo_memory_ops {
         void *self, arvo_str subject, const arvo_record *record, const arvo_record *previous,
         const arvo_lease *lease, arvo_error *err);
 
-    /* Take the lease, waiting up to wait_ms. *out_acquired false and ARVO_OK: held by someone else
-     * (denied). Any other status: the store failed. */
+    /* Take the lease, waiting up to wait_ms (<= 0: not at all). ttl_ms <= 0: ARVO_LEASE_MS_DEFAULT.
+     * *out_acquired false and ARVO_OK: held by someone else (denied). Any other status: the store
+     * failed. */
     arvo_status (*lock)(
         void *self, arvo_str subject, int64_t ttl_ms, int64_t wait_ms, bool *out_acquired,
         arvo_lease *out, arvo_error *err);
@@ -146,24 +149,31 @@ typedef struct arvo_memory_ops {
     /* Optional from here. `commit` and `inbox_find` come together. */
 
     /* All of `commits` or nothing. ARVO_E_STALE, ARVO_E_EXISTS (the event is consumed already),
-     * ARVO_E_IO, ARVO_E_FULL, ... leave the store as it was and the leases held. */
+     * ARVO_E_IO, ARVO_E_FULL (outbox), ARVO_E_TIMEOUT, ... leave the store as it was and the leases
+     * held. A batch changes a subject once (ARVO_E_INVALID). */
     arvo_status (*commit)(void *self, const arvo_commit *commits, size_t count, arvo_error *err);
 
     /* Whether (source, id) was consumed by subject, and what it produced: rows in order, through
-     * `each` (json and domains of each). */
+     * `each` (NULL: only whether). */
     arvo_status (*inbox_find)(
         void *self, arvo_str subject, arvo_str source, arvo_str id, bool *out_found,
         arvo_stored_event_fn each, void *user, arvo_error *err);
 
-    /* Events produced and not yet marked done, by seq, from behind `after`. */
+    /* Events produced and not yet marked done, by seq, from behind `after`; limit 0: 1000. The
+     * memory: store keeps an outbox from the first outbox_list on (so that it costs nothing where
+     * nobody delivers from it): list once before the events you want to find. */
     arvo_status (*outbox_list)(
         void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user,
         arvo_error *err);
+    /* Mark a row done; ARVO_OK too when it is done already. */
     arvo_status (*outbox_done)(void *self, int64_t seq, arvo_error *err);
 
+    /* Records in the order in which their subjects came into the store. ARVO_E_NOT_FOUND:
+     * query->after is not there. */
     arvo_status (*list)(
         void *self, const arvo_record_query *query, arvo_record_fn each, void *user,
         arvo_error *err);
+    /* Every event of a subject, by seq. */
     arvo_status (*history)(
         void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err);
 
@@ -175,6 +185,7 @@ typedef struct arvo_memory arvo_memory;
 
 /**
  * Register a store of your own: version, required functions, and pairs are checked.
+ * @param ops   Copied; its name is borrowed.
  * @param self  Handed to every function; ops->close frees it.
  * @param out   Owned (arvo_memory_close()).
  * @return ARVO_OK, ARVO_E_INVALID (names what is missing; self is not closed), ARVO_E_NOMEM.
@@ -184,10 +195,16 @@ arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_
 
 /**
  * Open a built-in store: "memory:" or "sqlite:PATH" (parameters behind `?`, joined by `&`).
- *   memory:?inbox=N        outcomes kept per instance for redelivery (default 16; 0: none)
- *   memory:?history=on     keep every event for arvo_memory_ops.history (default off)
+ *   memory:?inbox=N          ids of consumed events kept per instance (default 16; 0: none, an
+ *                            event delivered twice runs twice)
+ *   memory:?inbox_bytes=N    what they produced, newest first, kept for all instances together
+ *                            (default 64 MiB); an event delivered again after that still has no
+ *                            second effect, and is answered with no events
+ *   memory:?history=on       keep every event for arvo_memory_ops.history (default off)
  *   sqlite:PATH?sync=normal  survives kill -9, not power loss (default full: both)
- *   sqlite:PATH?mode=ro    fails when the file is not there; writes are refused (default rwc)
+ *   sqlite:PATH?mode=ro      fails when the file is not there; writes are refused (default rwc)
+ *   sqlite:PATH?pages=N      limit of the file, in pages of 4 KiB; past it as when the disk is full
+ * A `?` in a path cannot be written.
  * @return ARVO_OK, ARVO_E_INVALID (URL), ARVO_E_UNSUPPORTED (built without it), ARVO_E_IO,
  * ARVO_E_CORRUPT (not an Arvo store), ARVO_E_VERSION (a newer schema), ARVO_E_NOMEM.
  */

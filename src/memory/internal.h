@@ -1,0 +1,144 @@
+/* memory/internal.h - what the stores share: URL parameters, block pools, and
+ * the in-process lease table with its fair waiting lines. */
+#ifndef ARVO_SRC_MEMORY_INTERNAL_H
+#define ARVO_SRC_MEMORY_INTERNAL_H
+
+#include <arvo/memory.h>
+
+#include <pthread.h>
+
+#include "base/internal.h"
+
+/* ---- URLs ---------------------------------------------------------------- */
+
+/* One row per parameter a scheme knows. With choices the value is one of them
+ * and its index is stored; without, it is a decimal number within min..max. */
+typedef struct arvo__memory_param {
+    const char *name;
+    const char *const *choices; /* ended by NULL; NULL: a number */
+    int64_t min, max;
+    int64_t *value; /* holds the default beforehand */
+} arvo__memory_param;
+
+/* `query` is what stands behind the `?`. */
+arvo_status arvo__memory_params_parse(
+    arvo_str query, const arvo__memory_param *params, size_t count, arvo_error *err);
+
+/* ---- What every store checks first --------------------------------------- */
+
+/* The subject is there and not empty; ARVO_E_INVALID otherwise. */
+arvo_status arvo__memory_subject_check(arvo_str subject, const char *operation, arvo_error *err);
+/* The record has the fields that are not nullable, fits ARVO_RECORD_BYTES_MAX, is of `subject`. */
+arvo_status arvo__memory_record_check(arvo_str subject, const arvo_record *record, arvo_error *err);
+/* Every commit is sound, and no subject is changed (record or inbox) by two of them. */
+arvo_status arvo__memory_batch_check(const arvo_commit *commits, size_t count, arvo_error *err);
+int64_t arvo__memory_ttl(int64_t ttl_ms); /* bounded, default for <= 0 */
+
+/* Bytes of all strings of a record. */
+size_t arvo__record_text_bytes(const arvo_record *record);
+
+/* The arvo_str members of a record, in the order in which stores keep them. */
+#define ARVO__RECORD_STRINGS 10u
+extern const size_t arvo__record_string_offsets[ARVO__RECORD_STRINGS];
+
+static inline arvo_str *
+arvo__record_string(arvo_record *record, size_t i)
+{
+    return (arvo_str *)(void *)((char *)record + arvo__record_string_offsets[i]);
+}
+
+static inline const arvo_str *
+arvo__record_string_const(const arvo_record *record, size_t i)
+{
+    return (const arvo_str *)(const void *)((const char *)record + arvo__record_string_offsets[i]);
+}
+
+/* ---- Block pool ------------------------------------------------------------
+ *
+ * Blocks in geometric size classes (eight per doubling, so at most 12.5 % is
+ * slack), carved from slabs, recycled through one free list per class. A block
+ * too large for a slab is an allocation of its own. Not thread-safe. */
+
+#define ARVO__POOL_CLASSES 176u
+
+typedef struct arvo__pool {
+    const arvo_allocator *allocator;
+    char *bump, *end;
+    struct arvo__pool_slab *slabs;
+    struct arvo__pool_large *large;
+    size_t slab_bytes; /* of the next slab */
+    void *free_blocks[ARVO__POOL_CLASSES];
+} arvo__pool;
+
+void arvo__pool_init(arvo__pool *pool, const arvo_allocator *allocator, size_t slab_bytes);
+void arvo__pool_fini(arvo__pool *pool); /* every block is gone */
+
+/* Aligned to 8, not zeroed. NULL: out of memory. *out_class names its size for the calls below. */
+void *arvo__pool_alloc(arvo__pool *pool, size_t size, uint8_t *out_class);
+void arvo__pool_free(arvo__pool *pool, void *block, uint8_t size_class);
+size_t arvo__pool_class_bytes(uint8_t size_class);
+uint8_t arvo__pool_class_of(size_t size);
+
+/* ---- Leases in this process --------------------------------------------------
+ *
+ * One row per subject that is held or waited for. Whoever waits stands in a
+ * line, first come first served; the first in line takes over when the lease is
+ * given back or expires by the store's clock. Every function is called with the
+ * table's mutex held; acquire lets go of it while it waits. */
+
+typedef struct arvo__leases {
+    struct arvo__lease_row **buckets;
+    size_t bucket_count; /* power of two */
+    size_t count;
+    uint64_t fence; /* newest given out, over all subjects of this table */
+    const arvo_platform *platform;
+    const arvo_allocator *allocator;
+    arvo__pool *pool;
+    pthread_mutex_t *mutex;
+} arvo__leases;
+
+arvo_status arvo__leases_init(
+    arvo__leases *leases, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo__pool *pool, pthread_mutex_t *mutex);
+void arvo__leases_fini(arvo__leases *leases);
+
+/* wait_ms <= 0: do not wait. */
+arvo_status arvo__leases_acquire(
+    arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t ttl_ms, int64_t wait_ms,
+    bool *out_acquired, arvo_lease *out, arvo_error *err);
+
+/* Whether `lease` is the newest of the subject, held by this owner, and not expired at `now`. */
+bool arvo__leases_valid(
+    const arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease,
+    int64_t now);
+
+/* false: it was lost already, nothing happened. */
+bool arvo__leases_release(
+    arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease);
+
+/* How many stand in line. */
+uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);
+
+/* Give a held lease other numbers: a store that has its own fence puts it in here. */
+void arvo__leases_replace(
+    arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *from,
+    const arvo_lease *to);
+
+/* ---- Built-in stores ----------------------------------------------------------- */
+
+/* `rest` is the URL behind the scheme's colon. allocator NULL: malloc. */
+arvo_status arvo__memory_simple_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+arvo_status arvo__memory_sqlite_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+
+arvo_status arvo__memory_new(
+    const arvo_memory_ops *ops, void *self, const arvo_allocator *allocator, arvo_memory **out,
+    arvo_error *err);
+arvo_status arvo__memory_open(
+    const char *url, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+
+#endif

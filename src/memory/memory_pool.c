@@ -1,0 +1,143 @@
+/* Blocks in geometric size classes, carved from slabs and recycled.
+ *
+ * A slab is one large allocation of which pages are touched only as blocks are
+ * carved from it, so a generous slab size costs address space, not memory.
+ */
+
+#include "memory/internal.h"
+
+#define POOL_CLASS_BYTES_MIN ((size_t)64)
+#define POOL_SLAB_BYTES_MAX  ((size_t)4 * 1024 * 1024)
+#define POOL_BLOCK_BYTES_MAX ((size_t)64 * 1024) /* larger ones are allocated one by one */
+
+struct arvo__pool_slab {
+    struct arvo__pool_slab *next;
+    size_t bytes;
+};
+
+struct arvo__pool_large {
+    struct arvo__pool_large *prev, *next;
+    size_t bytes;
+    size_t unused; /* keeps the block behind this header aligned to 16 */
+};
+
+uint8_t
+arvo__pool_class_of(size_t size)
+{
+    if (size <= POOL_CLASS_BYTES_MIN)
+        return 0;
+    /* size lies in (2^log, 2^(log + 1)]; eight steps lead from one end to the other. */
+    const unsigned log = 63u - (unsigned)__builtin_clzll((unsigned long long)size - 1);
+    const size_t base = (size_t)1 << log;
+    const size_t step = base / 8;
+    const size_t index = (size - base + step - 1) / step;
+    const size_t result = (log - 6u) * 8u + index;
+    return (uint8_t)(result < ARVO__POOL_CLASSES ? result : ARVO__POOL_CLASSES);
+}
+
+size_t
+arvo__pool_class_bytes(uint8_t size_class)
+{
+    if (size_class == 0)
+        return POOL_CLASS_BYTES_MIN;
+    const size_t base = (size_t)1 << (6u + (size_class - 1u) / 8u);
+    return base + ((size_class - 1u) % 8u + 1u) * (base / 8);
+}
+
+void
+arvo__pool_init(arvo__pool *pool, const arvo_allocator *allocator, size_t slab_bytes)
+{
+    *pool = (arvo__pool){ .allocator = allocator, .slab_bytes = slab_bytes };
+}
+
+void
+arvo__pool_fini(arvo__pool *pool)
+{
+    while (pool->slabs != NULL) {
+        struct arvo__pool_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        arvo__free(pool->allocator, slab, slab->bytes);
+    }
+    while (pool->large != NULL) {
+        struct arvo__pool_large *large = pool->large;
+        pool->large = large->next;
+        arvo__free(pool->allocator, large, large->bytes);
+    }
+    *pool = (arvo__pool){ .allocator = pool->allocator, .slab_bytes = pool->slab_bytes };
+}
+
+static void *
+pool_alloc_large(arvo__pool *pool, size_t bytes)
+{
+    const size_t total = sizeof(struct arvo__pool_large) + bytes;
+    struct arvo__pool_large *large = arvo__alloc(pool->allocator, total);
+    if (large == NULL)
+        return NULL;
+    *large = (struct arvo__pool_large){ .next = pool->large, .bytes = total };
+    if (pool->large != NULL)
+        pool->large->prev = large;
+    pool->large = large;
+    return large + 1;
+}
+
+static bool
+pool_grow(arvo__pool *pool)
+{
+    size_t bytes = pool->slab_bytes;
+    if (bytes < 2 * POOL_BLOCK_BYTES_MAX)
+        bytes = 2 * POOL_BLOCK_BYTES_MAX;
+    struct arvo__pool_slab *slab = arvo__alloc(pool->allocator, bytes);
+    if (slab == NULL)
+        return false;
+    *slab = (struct arvo__pool_slab){ .next = pool->slabs, .bytes = bytes };
+    pool->slabs = slab;
+    pool->bump = (char *)(slab + 1);
+    pool->end = (char *)slab + bytes;
+    pool->slab_bytes = bytes * 2 <= POOL_SLAB_BYTES_MAX ? bytes * 2 : bytes;
+    return true;
+}
+
+void *
+arvo__pool_alloc(arvo__pool *pool, size_t size, uint8_t *out_class)
+{
+    const uint8_t size_class = arvo__pool_class_of(size);
+    if (size_class >= ARVO__POOL_CLASSES)
+        return NULL;
+    const size_t bytes = arvo__pool_class_bytes(size_class);
+    void *block = NULL;
+
+    if (bytes > POOL_BLOCK_BYTES_MAX) {
+        block = pool_alloc_large(pool, bytes);
+    } else if (pool->free_blocks[size_class] != NULL) {
+        block = pool->free_blocks[size_class];
+        pool->free_blocks[size_class] = *(void **)block;
+    } else {
+        if ((size_t)(pool->end - pool->bump) < bytes && !pool_grow(pool))
+            return NULL;
+        block = pool->bump;
+        pool->bump += bytes;
+    }
+    if (block != NULL)
+        *out_class = size_class;
+    return block;
+}
+
+void
+arvo__pool_free(arvo__pool *pool, void *block, uint8_t size_class)
+{
+    if (block == NULL)
+        return;
+    if (arvo__pool_class_bytes(size_class) <= POOL_BLOCK_BYTES_MAX) {
+        *(void **)block = pool->free_blocks[size_class];
+        pool->free_blocks[size_class] = block;
+        return;
+    }
+    struct arvo__pool_large *large = (struct arvo__pool_large *)block - 1;
+    if (large->prev != NULL)
+        large->prev->next = large->next;
+    else
+        pool->large = large->next;
+    if (large->next != NULL)
+        large->next->prev = large->prev;
+    arvo__free(pool->allocator, large, large->bytes);
+}

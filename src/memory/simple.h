@@ -1,0 +1,184 @@
+/* memory/simple.h - the parts of the in-process store ("memory:").
+ *
+ * 64 shards by the hash of the subject. A shard has one mutex, a table from
+ * hash to instance, a lease table, a block pool, and a ring of outcomes. An
+ * instance is one block:
+ *
+ *     | fixed fields | the record's ten strings, one behind the other | ... slack ... | inbox keys
+ * |
+ *
+ * so an idle instance costs its bytes, about a hundred more, and its slot.
+ * Lock order: shards by number, then the log.
+ */
+#ifndef ARVO_SRC_MEMORY_SIMPLE_H
+#define ARVO_SRC_MEMORY_SIMPLE_H
+
+#include <stdatomic.h>
+
+#include "memory/internal.h"
+
+#define SIMPLE_SHARDS          64u
+#define SIMPLE_LEN_NONE        UINT32_MAX /* a string that is null */
+#define SIMPLE_OUTCOME_NONE    UINT64_MAX
+#define SIMPLE_SLAB_BYTES      ((size_t)512 * 1024)
+#define SIMPLE_OUTBOX_ROWS_MAX ((size_t)1 << 20)
+#define SIMPLE_ROWS_DEFAULT    ((size_t)1000) /* of a listing with limit 0 */
+
+struct simple_inbox_key {
+    uint64_t key; /* of (source, id) */
+    uint64_t at;  /* of the outcome in the shard's ring; SIMPLE_OUTCOME_NONE: not kept */
+};
+
+struct simple_instance {
+    uint64_t hash;
+    uint64_t ordinal; /* in order of creation, from 1; 0: no record (only inbox or history) */
+    uint64_t revision;
+    uint64_t fence;
+    int64_t created_ms;
+    int64_t updated_ms;
+    struct simple_event *newest;        /* of its history */
+    uint32_t len[ARVO__RECORD_STRINGS]; /* SIMPLE_LEN_NONE: null */
+    uint16_t inbox_count;
+    uint16_t inbox_next; /* which to overwrite once inbox_count has reached its maximum */
+    uint8_t size_class;
+    char text[];
+};
+
+/* ---- Outcomes: what consumed events produced, newest ones (simple_inbox.c) -------- */
+
+struct simple_ring {
+    char *bytes; /* NULL until the first outcome */
+    size_t cap;
+    uint64_t head, tail; /* positions that only grow; the byte is at position % cap */
+};
+
+uint64_t arvo__simple_inbox_key_of(arvo_str source, arvo_str id);
+const struct simple_inbox_key *
+arvo__simple_inbox_find(const struct simple_instance *instance, uint64_t key);
+/* The block has room for one more key, unless `max` are there already. */
+void
+arvo__simple_inbox_add(struct simple_instance *instance, uint64_t key, uint64_t at, uint16_t max);
+struct simple_inbox_key *arvo__simple_inbox_at(const struct simple_instance *instance, size_t i);
+
+bool arvo__simple_ring_reserve(struct simple_ring *ring, const arvo_allocator *allocator);
+/* Where it was put; SIMPLE_OUTCOME_NONE when it does not fit the ring. */
+uint64_t arvo__simple_ring_put(
+    struct simple_ring *ring, uint64_t key, const arvo_commit *commit, int64_t first_seq,
+    int64_t now);
+/* The outcome's bytes, borrowed; none when it has left the ring. */
+arvo_str arvo__simple_ring_get(const struct simple_ring *ring, uint64_t key, uint64_t at);
+void arvo__simple_outcome_each(
+    arvo_str outcome, arvo_str subject, arvo_stored_event_fn each, void *user);
+
+/* ---- Instances (simple_table.c) ------------------------------------------------------ */
+
+struct simple_table {
+    uint32_t *tags; /* 0: empty slot */
+    struct simple_instance **slots;
+    size_t cap; /* power of two, or 0 */
+    size_t count;
+};
+
+struct simple_instance **
+arvo__simple_table_find(const struct simple_table *table, arvo_str subject, uint64_t hash);
+struct simple_instance *
+arvo__simple_table_find_ordinal(const struct simple_table *table, uint64_t hash, uint64_t ordinal);
+bool arvo__simple_table_reserve(
+    struct simple_table *table, size_t more, const arvo_allocator *allocator);
+void arvo__simple_table_add(struct simple_table *table, struct simple_instance *instance);
+void arvo__simple_table_fini(struct simple_table *table, const arvo_allocator *allocator);
+
+size_t arvo__simple_instance_text_bytes(const struct simple_instance *instance);
+size_t arvo__simple_instance_bytes(size_t text_bytes, size_t inbox_count);
+arvo_str arvo__simple_instance_subject(const struct simple_instance *instance);
+void arvo__simple_instance_put(struct simple_instance *instance, const arvo_record *record);
+/* One copy of all strings; false: the arena is exhausted. */
+bool arvo__simple_instance_get(
+    const struct simple_instance *instance, arvo_arena *arena, arvo_record *out);
+arvo_str arvo__simple_instance_string(const struct simple_instance *instance, size_t index);
+
+/* ---- Log: outbox, history, order of creation (simple_log.c) ------------------------- */
+
+/* One event, held by outbox, history and readers. Immutable but for refs. */
+struct simple_event {
+    struct simple_event *older; /* of the same subject's history */
+    uint64_t place;             /* in that history, from 1 */
+    int64_t seq;
+    int64_t time_ms;
+    uint32_t refs;
+    uint32_t len[6]; /* subject, id, source, type, domains, json */
+    uint8_t direction;
+    uint8_t size_class;
+    char text[];
+};
+
+struct simple_outbox_row {
+    int64_t seq;
+    struct simple_event *event; /* NULL: done */
+};
+
+struct simple_log {
+    pthread_mutex_t mutex;
+    arvo__pool pool;
+    const arvo_allocator *allocator;
+    _Atomic int64_t seq;    /* newest given out */
+    atomic_bool has_outbox; /* from the first outbox_list on */
+    bool has_history;
+    struct simple_outbox_row *rows; /* by seq; [row_first, row_end) */
+    size_t row_cap, row_first, row_end, row_live;
+    uint64_t *order; /* hash of the i-th instance created */
+    size_t order_cap, order_count;
+};
+
+bool
+arvo__simple_log_init(struct simple_log *log, const arvo_allocator *allocator, bool has_history);
+void arvo__simple_log_fini(struct simple_log *log);
+
+/* These are called with the log's mutex held. */
+bool arvo__simple_log_reserve(struct simple_log *log, size_t outbox_rows, size_t instances);
+struct simple_event *arvo__simple_log_event_new(
+    struct simple_log *log, arvo_str subject, const arvo_stored_event *event,
+    arvo_direction direction, int64_t now);
+void arvo__simple_log_event_unref(struct simple_log *log, struct simple_event *event);
+bool arvo__simple_log_outbox_has(const struct simple_log *log, int64_t seq);
+void arvo__simple_log_outbox_add(struct simple_log *log, struct simple_event *event);
+void arvo__simple_log_outbox_remove(struct simple_log *log, int64_t seq);
+
+/* These take it themselves. */
+void arvo__simple_log_outbox_each(
+    struct simple_log *log, int64_t after, size_t limit, arvo_stored_event_fn each, void *user);
+arvo_status arvo__simple_log_history_each(
+    struct simple_log *log, const struct simple_event *newest, arvo_stored_event_fn each,
+    void *user, arvo_error *err);
+size_t arvo__simple_log_order_get(
+    struct simple_log *log, uint64_t first, uint64_t *hashes, size_t hash_count);
+
+/* ---- The store ------------------------------------------------------------------------ */
+
+struct simple_shard {
+    pthread_mutex_t mutex;
+    arvo__pool pool;
+    arvo__leases leases;
+    struct simple_table table;
+    struct simple_ring ring;
+} __attribute__((aligned(64))); /* no two shards in one cache line */
+
+struct simple_store {
+    const arvo_allocator *allocator;
+    const arvo_platform *platform;
+    void *block; /* as allocated; the store is aligned within it */
+    uint16_t inbox_max;
+    struct simple_log log;
+    struct simple_shard shards[SIMPLE_SHARDS];
+};
+
+static inline struct simple_shard *
+simple_shard_of(struct simple_store *store, uint64_t hash)
+{
+    return &store->shards[hash & (SIMPLE_SHARDS - 1)];
+}
+
+arvo_status
+arvo__simple_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err);
+
+#endif

@@ -1,0 +1,162 @@
+/* The SQLite store ("sqlite:PATH").
+ *
+ * Layout, schema version 1 (docs/store-format.md is the contract):
+ *
+ *   subject     id -> text                     every subject seen, each text once
+ *   instance    id -> record                   its columns are the record's members; JSON as text
+ *   definition  hash -> document               each machine definition once
+ *   event       seq -> event                   consumed (0) and produced (1), each event once;
+ *                                              a produced one names the consumed one as its cause
+ *     index event_subject (subject_id, direction, source, id): history, and the inbox
+ *   outbox      seq                            produced events that are not done
+ *   lease       subject -> fence, token, expiry, owner; a row while it is held
+ *   fence       one row: the newest fence given out
+ *   record      a view: instance with its subject
+ *
+ * Files: sqlite_open.c whose file, schema, migration; sqlite_statement.c
+ * statements and errors; sqlite_lease.c, sqlite_commit.c, sqlite_read.c.
+ */
+
+#include "arvo_config.h"
+
+#include "memory/internal.h"
+
+#ifdef ARVO_HAVE_SQLITE
+
+#include <string.h>
+
+#include "memory/sqlite.h"
+
+static void
+sqlite_close(void *self)
+{
+    struct sqlite_store *store = self;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        (void)sqlite3_finalize(store->statements[i]);
+    (void)sqlite3_close(store->db);
+    arvo__sqlite_owner_close(store);
+    arvo__leases_fini(&store->gate);
+    arvo__pool_fini(&store->gate_pool);
+    (void)pthread_mutex_destroy(&store->gate_mutex);
+    (void)pthread_mutex_destroy(&store->mutex);
+    arvo__free(store->allocator, store, sizeof(*store));
+}
+
+static const arvo_memory_ops sqlite_ops = {
+    .version = ARVO_MEMORY_OPS_VERSION,
+    .name = "sqlite",
+    .read = arvo__sqlite_read,
+    .write = arvo__sqlite_write,
+    .lock = arvo__sqlite_lock,
+    .unlock = arvo__sqlite_unlock,
+    .commit = arvo__sqlite_commit,
+    .inbox_find = arvo__sqlite_inbox_find,
+    .outbox_list = arvo__sqlite_outbox_list,
+    .outbox_done = arvo__sqlite_outbox_done,
+    .list = arvo__sqlite_list,
+    .history = arvo__sqlite_history,
+    .close = sqlite_close,
+};
+
+static arvo_status
+sqlite_path(arvo_str path, struct sqlite_store *store, arvo_error *err)
+{
+    if (path.len == 0)
+        return arvo__fail(
+            err, ARVO_E_INVALID, "store URL: behind \"sqlite:\" the path of a file must stand");
+    if (path.len >= sizeof(store->path))
+        return arvo__fail(err, ARVO_E_INVALID, "store URL: the path is too long");
+    if (arvo_str_is(path, ":memory:"))
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "store URL: \":memory:\" is no file; for a store in memory say memory:");
+    if (arvo_str_starts(path, ARVO_STR("//")) && !arvo_str_starts(path, ARVO_STR("///")))
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "store URL: \"sqlite:%.*s\" names a host; say sqlite:PATH without slashes in front",
+            ARVO_FMT(path));
+    memcpy(store->path, path.ptr, path.len);
+    store->path[path.len] = '\0';
+    return ARVO_OK;
+}
+
+static arvo_status
+sqlite_store_new(
+    const arvo_platform *platform, const arvo_allocator *allocator, struct sqlite_store **out,
+    arvo_error *err)
+{
+    struct sqlite_store *store = arvo__calloc(allocator, 1, sizeof(*store));
+    if (store == NULL)
+        return arvo__nomem(err);
+    store->allocator = allocator;
+    store->platform = platform;
+    store->owner_fd = -1;
+    arvo__pool_init(&store->gate_pool, allocator, 0);
+    const bool is_good =
+        pthread_mutex_init(&store->mutex, NULL) == 0 &&
+        pthread_mutex_init(&store->gate_mutex, NULL) == 0 &&
+        arvo__leases_init(
+            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex) == ARVO_OK;
+    if (!is_good) {
+        sqlite_close(store);
+        return arvo__nomem(err);
+    }
+    *out = store;
+    return ARVO_OK;
+}
+
+arvo_status
+arvo__memory_sqlite_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err)
+{
+    static const char *const syncs[] = { "full", "normal", NULL };
+    static const char *const modes[] = { "rwc", "ro", NULL };
+    int64_t sync = 0, mode = 0, pages = 0;
+    const arvo__memory_param params[] = {
+        { "sync", syncs, 0, 0, &sync },
+        { "mode", modes, 0, 0, &mode },
+        { "pages", NULL, 1, UINT32_MAX - 1, &pages },
+    };
+    const char *mark = rest.len > 0 ? memchr(rest.ptr, '?', rest.len) : NULL;
+    arvo_str query = ARVO_STR_NONE;
+    if (mark != NULL) {
+        query = (arvo_str){ mark + 1, rest.len - (size_t)(mark - rest.ptr) - 1 };
+        rest.len = (size_t)(mark - rest.ptr);
+    }
+    arvo_status st = arvo__memory_params_parse(query, params, ARVO_COUNT_OF(params), err);
+    if (st != ARVO_OK)
+        return st;
+
+    struct sqlite_store *store = NULL;
+    st = sqlite_store_new(platform, allocator, &store, err);
+    if (st != ARVO_OK)
+        return st;
+    store->is_read_only = mode == 1;
+    store->sync = sync == 1 ? SQL_SYNC_NORMAL : SQL_SYNC_FULL;
+    st = sqlite_path(rest, store, err);
+    if (st == ARVO_OK)
+        st = arvo__sqlite_open_file(store, pages, err);
+    if (st == ARVO_OK && !store->is_read_only)
+        arvo__sqlite_owner_open(store);
+    if (st == ARVO_OK)
+        st = arvo__memory_new(&sqlite_ops, store, allocator, out, err);
+    if (st != ARVO_OK)
+        sqlite_close(store);
+    return st;
+}
+
+#else
+
+arvo_status
+arvo__memory_sqlite_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err)
+{
+    (void)rest, (void)platform, (void)allocator, (void)out;
+    return arvo__fail(
+        err, ARVO_E_UNSUPPORTED,
+        "store URL: this Arvo was built without SQLite; install libsqlite3-dev and build again");
+}
+
+#endif

@@ -1,0 +1,189 @@
+/* memory/sqlite.h - the parts of the SQLite store ("sqlite:PATH").
+ *
+ * One connection, guarded by one mutex; a writer thread with group commit can
+ * take its place without a change to what is stored. sqlite.c draws the layout.
+ * Lock order: the gate's mutex and the connection's are never held together.
+ */
+#ifndef ARVO_SRC_MEMORY_SQLITE_H
+#define ARVO_SRC_MEMORY_SQLITE_H
+
+#include <sqlite3.h>
+
+#include "memory/internal.h"
+
+#define SQL_BUSY_MS        5000 /* how long to wait for another process's transaction */
+#define SQL_ROWS_DEFAULT   ((size_t)1000)
+#define SQL_PATH_BYTES_MAX ((size_t)4096)
+#define SQL_APPLICATION_ID 0x4172766f /* "Arvo" */
+#define SQL_SCHEMA_VERSION 1
+
+/* Every statement, prepared on its first use. */
+#define SQL_RECORD_COLUMNS                                                                         \
+    "s.subject, i.parent_subject, i.orchestrator, i.version, i.status, i.value, i.state, "         \
+    "i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms, i.id"
+#define SQL_EVENT_COLUMNS                                                                          \
+    "e.seq, e.direction, e.cause, e.time_ms, e.id, e.source, e.type, e.domains, e.event"
+
+#define SQL_STATEMENTS(X)                                                                          \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(SUBJECT_FIND, "SELECT id FROM subject WHERE subject = ?1")                                   \
+    X(SUBJECT_ADD, "INSERT INTO subject (subject) VALUES (?1)")                                    \
+    X(RECORD_READ, "SELECT " SQL_RECORD_COLUMNS " FROM subject s JOIN instance i ON i.id = s.id "  \
+                   "WHERE s.subject = ?1")                                                         \
+    X(RECORD_LIST,                                                                                 \
+      "SELECT " SQL_RECORD_COLUMNS " FROM instance i JOIN subject s ON s.id = i.id "               \
+      "WHERE i.id > ?1 AND (?3 IS NULL OR i.orchestrator = ?3) ORDER BY i.id LIMIT ?4")            \
+    X(RECORD_LIST_STATUS,                                                                          \
+      "SELECT " SQL_RECORD_COLUMNS " FROM instance i INDEXED BY instance_status "                  \
+      "JOIN subject s ON s.id = i.id WHERE i.id > ?1 AND i.status = ?2 "                           \
+      "AND (?3 IS NULL OR i.orchestrator = ?3) ORDER BY i.id LIMIT ?4")                            \
+    X(INSTANCE_HEAD, "SELECT revision, status FROM instance WHERE id = ?1")                        \
+    X(INSTANCE_ADD,                                                                                \
+      "INSERT INTO instance (id, revision, fence, updated_ms, parent_subject, orchestrator, "      \
+      "version, definition, value, last_error, input, state, status, created_ms) "                 \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?4)")                       \
+    X(INSTANCE_UPDATE,                                                                             \
+      "UPDATE instance SET revision = ?2, fence = ?3, updated_ms = ?4, parent_subject = ?5, "      \
+      "orchestrator = ?6, version = ?7, definition = ?8, value = ?9, last_error = ?10, "           \
+      "input = ?11, state = ?12 WHERE id = ?1")                                                    \
+    X(INSTANCE_STATUS, "UPDATE instance SET status = ?2 WHERE id = ?1")                            \
+    X(DEFINITION_ADD, "INSERT OR IGNORE INTO definition (hash, document) VALUES (?1, ?2)")         \
+    X(EVENT_ADD,                                                                                   \
+      "INSERT INTO event (subject_id, direction, cause, time_ms, id, source, type, domains, "      \
+      "event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                        \
+    X(EVENT_GET, "SELECT " SQL_EVENT_COLUMNS " FROM event e WHERE e.seq = ?1")                     \
+    X(EVENT_FROM, "SELECT " SQL_EVENT_COLUMNS " FROM event e WHERE e.seq > ?1 ORDER BY e.seq")     \
+    X(HISTORY, "SELECT e.seq FROM event e INDEXED BY event_subject WHERE e.subject_id = ?1 "       \
+               "ORDER BY e.seq")                                                                   \
+    X(INBOX_FIND, "SELECT seq FROM event INDEXED BY event_subject "                                \
+                  "WHERE subject_id = ?1 AND direction = 0 AND source = ?2 AND id = ?3")           \
+    X(OUTBOX_ADD, "INSERT INTO outbox (seq) VALUES (?1)")                                          \
+    X(OUTBOX_DONE, "DELETE FROM outbox WHERE seq = ?1")                                            \
+    X(OUTBOX_LIST,                                                                                 \
+      "SELECT " SQL_EVENT_COLUMNS ", s.subject FROM outbox o JOIN event e ON e.seq = o.seq "       \
+      "JOIN subject s ON s.id = e.subject_id WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2")            \
+    X(FENCE_NEXT, "UPDATE fence SET newest = newest + 1 RETURNING newest")                         \
+    X(LEASE_GET, "SELECT fence, token, expires_ms, owner FROM lease WHERE subject = ?1")           \
+    X(LEASE_PUT, "INSERT OR REPLACE INTO lease (subject, fence, token, expires_ms, owner) "        \
+                 "VALUES (?1, ?2, ?3, ?4, ?5)")                                                    \
+    X(LEASE_DROP, "DELETE FROM lease WHERE subject = ?1 AND fence = ?2 AND token = ?3")
+
+enum sqlite_statement {
+#define SQL_STATEMENT_ENUM(name, sql) SQL_##name,
+    SQL_STATEMENTS(SQL_STATEMENT_ENUM)
+#undef SQL_STATEMENT_ENUM
+        SQL_COUNT
+};
+
+enum sqlite_sync { SQL_SYNC_FULL = 0, SQL_SYNC_NORMAL = 1 };
+
+struct sqlite_store {
+    const arvo_allocator *allocator;
+    const arvo_platform *platform;
+    char path[SQL_PATH_BYTES_MAX]; /* for error lines */
+    bool is_read_only;
+    enum sqlite_sync sync;     /* of commits */
+    enum sqlite_sync sync_now; /* of the connection */
+
+    pthread_mutex_t mutex; /* guards everything from here to the gate */
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT];
+    char known_definition[128]; /* hash that is stored already; "" none */
+
+    /* Who in this process holds or waits for a subject; in front of the leases in the file. */
+    pthread_mutex_t gate_mutex;
+    arvo__pool gate_pool;
+    arvo__leases gate;
+
+    /* A byte of PATH-lease that this process keeps locked while it lives. */
+    int owner_fd;  /* -1: none */
+    int64_t owner; /* offset of that byte; 0: it could not be locked */
+};
+
+/* ---- sqlite_statement.c: all with the connection's mutex held ------------------------- */
+
+/* The state of the connection as one line: path, what, what to do. `what` names the operation. */
+arvo_status arvo__sqlite_fail(const struct sqlite_store *store, const char *what, arvo_error *err);
+/* Ready to bind. NULL: it could not be prepared; see arvo__sqlite_fail(). */
+sqlite3_stmt *arvo__sqlite_get(struct sqlite_store *store, enum sqlite_statement id);
+bool arvo__sqlite_bind_str(sqlite3_stmt *stmt, int index, arvo_str text);
+arvo_str arvo__sqlite_column_str(sqlite3_stmt *stmt, int column);
+/* Step to the end, reset. */
+bool arvo__sqlite_run(sqlite3_stmt *stmt);
+/* Step once. SQLITE_ROW, SQLITE_DONE, or an error code; reset it when you are done with the row. */
+int arvo__sqlite_step(sqlite3_stmt *stmt);
+arvo_status arvo__sqlite_begin(
+    struct sqlite_store *store, enum sqlite_sync sync, const char *what, arvo_error *err);
+/* COMMIT when st is ARVO_OK, else ROLLBACK; gives what came of it. */
+arvo_status
+arvo__sqlite_end(struct sqlite_store *store, arvo_status st, const char *what, arvo_error *err);
+arvo_status
+arvo__sqlite_refuse_read_only(const struct sqlite_store *store, const char *what, arvo_error *err);
+
+/* ---- sqlite_open.c ----------------------------------------------------------------------- */
+
+/* Steps from one schema version to the next; the table ends where to_version is 0. */
+struct sqlite_migration {
+    int from_version, to_version;
+    const char *sql;
+};
+
+extern const struct sqlite_migration arvo__sqlite_migrations[];
+
+/* Bring the database from the version it has to `target`, in one transaction. */
+arvo_status arvo__sqlite_migrate(
+    sqlite3 *db, const char *path, const struct sqlite_migration *migrations, int target,
+    arvo_error *err);
+arvo_status arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err);
+
+/* ---- sqlite_lease.c ------------------------------------------------------------------------ */
+
+void arvo__sqlite_owner_open(struct sqlite_store *store);
+void arvo__sqlite_owner_close(struct sqlite_store *store);
+arvo_status arvo__sqlite_lock(
+    void *self, arvo_str subject, int64_t ttl_ms, int64_t wait_ms, bool *out_acquired,
+    arvo_lease *out, arvo_error *err);
+arvo_status
+arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error *err);
+/* Within a transaction: ARVO_E_STALE unless the lease is the subject's, and not expired. */
+arvo_status arvo__sqlite_lease_check(
+    struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, int64_t now,
+    arvo_error *err);
+bool arvo__sqlite_lease_drop(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
+/* The lease is gone from the file: let the next one in this process have it. */
+void arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
+
+/* ---- sqlite_commit.c ------------------------------------------------------------------------- */
+
+arvo_status
+arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err);
+arvo_status arvo__sqlite_write(
+    void *self, arvo_str subject, const arvo_record *record, const arvo_record *previous,
+    const arvo_lease *lease, arvo_error *err);
+arvo_status arvo__sqlite_outbox_done(void *self, int64_t seq, arvo_error *err);
+
+/* ---- sqlite_read.c --------------------------------------------------------------------------- */
+
+arvo_status arvo__sqlite_read(
+    void *self, arvo_str subject, arvo_arena *arena, bool *out_found, arvo_record *out,
+    arvo_error *err);
+arvo_status arvo__sqlite_inbox_find(
+    void *self, arvo_str subject, arvo_str source, arvo_str id, bool *out_found,
+    arvo_stored_event_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_outbox_list(
+    void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user,
+    arvo_error *err);
+arvo_status arvo__sqlite_list(
+    void *self, const arvo_record_query *query, arvo_record_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_history(
+    void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err);
+/* 0: the subject is not known. */
+arvo_status arvo__sqlite_subject_id(
+    struct sqlite_store *store, arvo_str subject, const char *what, int64_t *out, arvo_error *err);
+arvo_status arvo__sqlite_inbox_seq(
+    struct sqlite_store *store, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
+    int64_t *out, arvo_error *err);
+
+#endif

@@ -1,0 +1,344 @@
+/* Opening an SQLite file as an Arvo store: whose file it is, its schema, and
+ * the steps from one version of the schema to the next.
+ */
+
+#include "arvo_config.h"
+
+#ifdef ARVO_HAVE_SQLITE
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "memory/sqlite.h"
+
+#define BUSY_POLL_NS 1000000L
+
+/* ---- Schema ---------------------------------------------------------------------------------- */
+
+static const char schema_v1[] =
+    "CREATE TABLE subject ("
+    " id INTEGER PRIMARY KEY,"
+    " subject TEXT NOT NULL UNIQUE"
+    ") STRICT;"
+    "CREATE TABLE instance ("
+    " id INTEGER PRIMARY KEY REFERENCES subject (id),"
+    " revision INTEGER NOT NULL,"
+    " fence INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL,"
+    " status TEXT NOT NULL,"
+    " orchestrator TEXT NOT NULL,"
+    " version TEXT NOT NULL,"
+    " definition TEXT,"
+    " parent_subject TEXT,"
+    " value TEXT,"
+    " last_error TEXT,"
+    " input TEXT,"
+    " state TEXT"
+    ") STRICT;"
+    "CREATE INDEX instance_status ON instance (status);"
+    "CREATE TABLE definition ("
+    " hash TEXT NOT NULL PRIMARY KEY,"
+    " document TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE event ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " subject_id INTEGER NOT NULL REFERENCES subject (id),"
+    " direction INTEGER NOT NULL,"
+    " cause INTEGER NOT NULL,"
+    " time_ms INTEGER NOT NULL,"
+    " id TEXT NOT NULL,"
+    " source TEXT NOT NULL,"
+    " type TEXT NOT NULL,"
+    " domains TEXT NOT NULL,"
+    " event TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX event_subject ON event (subject_id, direction, source, id);"
+    "CREATE TABLE outbox ("
+    " seq INTEGER PRIMARY KEY REFERENCES event (seq)"
+    ") STRICT;"
+    "CREATE TABLE fence (newest INTEGER NOT NULL) STRICT;"
+    "INSERT INTO fence (newest) VALUES (0);"
+    "CREATE TABLE lease ("
+    " subject TEXT NOT NULL PRIMARY KEY,"
+    " fence INTEGER NOT NULL,"
+    " token BLOB NOT NULL,"
+    " expires_ms INTEGER NOT NULL,"
+    " owner INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE VIEW record AS"
+    " SELECT s.subject, i.parent_subject, i.orchestrator, i.version, i.status, i.value, i.state,"
+    " i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms"
+    " FROM instance i JOIN subject s ON s.id = i.id;";
+
+const struct sqlite_migration arvo__sqlite_migrations[] = {
+    { 0, 1, schema_v1 },
+    { 0, 0, NULL },
+};
+
+/* ---- Small things ------------------------------------------------------------------------------
+ */
+
+/* SQLite's own pauses grow to 100 ms; a transaction here takes one. */
+static int
+busy_handler(void *user, int count)
+{
+    (void)user;
+    const struct timespec pause = { .tv_nsec = BUSY_POLL_NS };
+    (void)nanosleep(&pause, NULL);
+    return count < SQL_BUSY_MS;
+}
+
+static bool
+query_int(sqlite3 *db, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool is_good = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+                   sqlite3_step(stmt) == SQLITE_ROW;
+    if (is_good)
+        *out = sqlite3_column_int64(stmt, 0);
+    return sqlite3_finalize(stmt) == SQLITE_OK && is_good;
+}
+
+static bool
+run_sql(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* ---- Migration
+ * ------------------------------------------------------------------------------------ */
+
+static arvo_status
+migrate_fail(sqlite3 *db, const char *path, int version, arvo_error *err)
+{
+    return arvo__fail(
+        err, (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? ARVO_E_NOMEM : ARVO_E_IO,
+        "%s: the step from schema version %d failed: %s; nothing was changed", path, version,
+        sqlite3_errmsg(db));
+}
+
+static arvo_status
+migrate_step(
+    sqlite3 *db, const char *path, const struct sqlite_migration *migrations, int *version,
+    arvo_error *err)
+{
+    const struct sqlite_migration *step = migrations;
+    while (step->to_version != 0 && step->from_version != *version)
+        step++;
+    if (step->to_version == 0)
+        return arvo__fail(
+            err, ARVO_E_VERSION, "%s: there is no way from schema version %d to a newer one", path,
+            *version);
+    char pragma[64];
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", step->to_version);
+    if (!run_sql(db, step->sql) || !run_sql(db, pragma))
+        return migrate_fail(db, path, *version, err);
+    *version = step->to_version;
+    return ARVO_OK;
+}
+
+arvo_status
+arvo__sqlite_migrate(
+    sqlite3 *db, const char *path, const struct sqlite_migration *migrations, int target,
+    arvo_error *err)
+{
+    char pragma[64];
+    int64_t stored = 0;
+    arvo_status st = ARVO_OK;
+
+    (void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%d", SQL_APPLICATION_ID);
+    /* The version is read within the transaction: another process may be doing the same. */
+    if (!run_sql(db, "BEGIN IMMEDIATE") || !query_int(db, "PRAGMA user_version", &stored) ||
+        !run_sql(db, pragma))
+        st = migrate_fail(db, path, (int)stored, err);
+    int version = (int)stored;
+    while (st == ARVO_OK && version < target)
+        st = migrate_step(db, path, migrations, &version, err);
+    if (st == ARVO_OK && !run_sql(db, "COMMIT"))
+        st = migrate_fail(db, path, version, err);
+    if (st != ARVO_OK && sqlite3_get_autocommit(db) == 0)
+        (void)run_sql(db, "ROLLBACK");
+    return st;
+}
+
+/* ---- Whose file it is
+ * ------------------------------------------------------------------------------ */
+
+static arvo_status
+open_fail(const struct sqlite_store *store, arvo_error *err)
+{
+    const int code = sqlite3_errcode(store->db) & 0xff;
+    if (code == SQLITE_NOTADB)
+        return arvo__fail(
+            err, ARVO_E_CORRUPT,
+            "%s: this is not an SQLite database; use another path, or restore the file from a "
+            "backup",
+            store->path);
+    if (code == SQLITE_CANTOPEN)
+        return arvo__fail(
+            err, ARVO_E_IO,
+            "%s: cannot be opened (%s); SQLite needs to read the file and to write in its folder",
+            store->path, strerror(sqlite3_system_errno(store->db)));
+    return arvo__sqlite_fail(store, "open", err);
+}
+
+static arvo_status
+check_identity(struct sqlite_store *store, bool *out_is_new, arvo_error *err)
+{
+    int64_t application = 0, version = 0, objects = 0;
+
+    if (!query_int(store->db, "PRAGMA application_id", &application) ||
+        !query_int(store->db, "PRAGMA user_version", &version) ||
+        !query_int(store->db, "SELECT count(*) FROM sqlite_master", &objects))
+        return open_fail(store, err);
+    *out_is_new = application == 0 && version == 0 && objects == 0;
+    if (*out_is_new && store->is_read_only)
+        return arvo__fail(
+            err, ARVO_E_CORRUPT, "%s: the file is empty, and mode=ro cannot make a store of it",
+            store->path);
+    if (!*out_is_new && application != SQL_APPLICATION_ID)
+        return arvo__fail(
+            err, ARVO_E_CORRUPT,
+            "%s: this SQLite database belongs to another program (application_id %lld); use "
+            "another path",
+            store->path, (long long)application);
+    if (version > SQL_SCHEMA_VERSION)
+        return arvo__fail(
+            err, ARVO_E_VERSION,
+            "%s: the store has schema version %lld, this Arvo knows up to %d: use a newer Arvo",
+            store->path, (long long)version, SQL_SCHEMA_VERSION);
+    return ARVO_OK;
+}
+
+/* Write-ahead log: readers do not wait, and a commit is one fsync. The change of mode needs the
+ * file for itself for a moment and does not ask the busy handler. */
+static arvo_status
+set_wal(struct sqlite_store *store, arvo_error *err)
+{
+    for (int count = 0;; count++) {
+        sqlite3_stmt *stmt = NULL;
+        int code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
+        if (code == SQLITE_OK)
+            code = sqlite3_step(stmt);
+        const bool is_wal = code == SQLITE_ROW &&
+                            sqlite3_stricmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+        (void)sqlite3_finalize(stmt);
+        if (is_wal)
+            return ARVO_OK;
+        if (code == SQLITE_ROW)
+            return arvo__fail(
+                err, ARVO_E_IO,
+                "%s: the file system cannot hold a write-ahead log; use a local disk", store->path);
+        if ((code & 0xff) != SQLITE_BUSY || busy_handler(NULL, count) == 0)
+            return open_fail(store, err);
+    }
+}
+
+/* The tables are there; asked before anything relies on it. */
+static arvo_status
+check_schema(struct sqlite_store *store, arvo_error *err)
+{
+    static const enum sqlite_statement probes[] = { SQL_RECORD_READ, SQL_OUTBOX_LIST, SQL_LEASE_GET,
+                                                    SQL_INBOX_FIND };
+    for (size_t i = 0; i < ARVO_COUNT_OF(probes); i++) {
+        if (arvo__sqlite_get(store, probes[i]) == NULL)
+            return arvo__sqlite_fail(store, "open", err);
+    }
+    return ARVO_OK;
+}
+
+/* ---- Opening
+ * ------------------------------------------------------------------------------------------ */
+
+/* SQLite says "unable to open database file" to all of these. */
+static arvo_status
+check_path(const struct sqlite_store *store, arvo_error *err)
+{
+    char folder[SQL_PATH_BYTES_MAX];
+    struct stat info;
+
+    (void)snprintf(folder, sizeof(folder), "%s", store->path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        (void)snprintf(folder, sizeof(folder), ".");
+    else
+        slash[slash == folder ? 1 : 0] = '\0';
+
+    if (stat(folder, &info) != 0)
+        return arvo__fail(
+            err, ARVO_E_IO, "%s: the folder \"%s\" cannot be used (%s); create it first",
+            store->path, folder, strerror(errno));
+    const bool is_there = stat(store->path, &info) == 0;
+    if (is_there && S_ISDIR(info.st_mode))
+        return arvo__fail(err, ARVO_E_IO, "%s: this is a folder; name a file in it", store->path);
+    if (!is_there && store->is_read_only)
+        return arvo__fail(
+            err, ARVO_E_IO, "%s: there is no such file, and mode=ro does not create one",
+            store->path);
+    if (!store->is_read_only && access(folder, W_OK) != 0)
+        return arvo__fail(
+            err, ARVO_E_IO,
+            "%s: the folder \"%s\" is not writable (%s); change its permissions or use another "
+            "path",
+            store->path, folder, strerror(errno));
+    if (is_there && !store->is_read_only && access(store->path, W_OK) != 0)
+        return arvo__fail(
+            err, ARVO_E_IO,
+            "%s: the file is not writable (%s); change its permissions, or open it with mode=ro",
+            store->path, strerror(errno));
+    return ARVO_OK;
+}
+
+static arvo_status
+set_options(struct sqlite_store *store, int64_t pages, arvo_error *err)
+{
+    /* Temporary tables in memory; 32 MiB of pages. FULL: the state sync_now says. */
+    if (!run_sql(
+            store->db,
+            "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768"))
+        return open_fail(store, err);
+    store->sync_now = SQL_SYNC_FULL;
+    if (pages > 0) {
+        char pragma[64];
+        (void)snprintf(pragma, sizeof(pragma), "PRAGMA max_page_count=%lld", (long long)pages);
+        if (!run_sql(store->db, pragma))
+            return open_fail(store, err);
+    }
+    return ARVO_OK;
+}
+
+arvo_status
+arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err)
+{
+    const int flags =
+        SQLITE_OPEN_NOMUTEX |
+        (store->is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    bool is_new = false;
+    arvo_status st = check_path(store, err);
+    if (st != ARVO_OK)
+        return st;
+    if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
+        return store->db != NULL ? open_fail(store, err) : arvo__nomem(err);
+    (void)sqlite3_extended_result_codes(store->db, 1);
+    (void)sqlite3_busy_handler(store->db, busy_handler, NULL);
+
+    /* Nothing is written before the file is known to be Arvo's, or empty. */
+    st = check_identity(store, &is_new, err);
+    if (st == ARVO_OK)
+        st = set_options(store, pages, err);
+    if (st == ARVO_OK && !store->is_read_only)
+        st = set_wal(store, err);
+    if (st == ARVO_OK && !store->is_read_only)
+        st = arvo__sqlite_migrate(
+            store->db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
+    if (st == ARVO_OK)
+        st = check_schema(store, err);
+    return st;
+}
+
+#endif

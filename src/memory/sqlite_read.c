@@ -1,0 +1,407 @@
+/* Reading from the SQLite store. Rows are copied in small batches under the
+ * connection's mutex and shown without it, so a callback may call the store.
+ */
+
+#include "arvo_config.h"
+
+#ifdef ARVO_HAVE_SQLITE
+
+#include <string.h>
+
+#include "memory/sqlite.h"
+
+#define READ_ROWS 32u /* rows copied per turn of the mutex */
+
+/* ---- Copies -------------------------------------------------------------------------------- */
+
+/* Copies `count` text columns into one arena block. */
+static bool
+copy_columns(
+    sqlite3_stmt *stmt, const int *columns, arvo_str **out, size_t count, arvo_arena *arena)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        *out[i] = arvo__sqlite_column_str(stmt, columns[i]);
+        /* Text that SQLite has no memory to convert reads as null. */
+        if (out[i]->ptr == NULL && sqlite3_column_type(stmt, columns[i]) != SQLITE_NULL)
+            return false;
+        bytes += out[i]->len;
+    }
+    char *at = arvo__arena_alloc(arena, bytes);
+    if (at == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (out[i]->ptr == NULL)
+            continue;
+        memcpy(at, out[i]->ptr, out[i]->len);
+        out[i]->ptr = at;
+        at += out[i]->len;
+    }
+    return true;
+}
+
+/* A row of SQL_RECORD_COLUMNS; the first columns are the record's strings in their order. */
+static bool
+copy_record(sqlite3_stmt *stmt, arvo_arena *arena, arvo_record *out)
+{
+    int columns[ARVO__RECORD_STRINGS];
+    arvo_str *texts[ARVO__RECORD_STRINGS];
+    arvo_record record = { .revision = (uint64_t)sqlite3_column_int64(stmt, 10),
+                           .fence = (uint64_t)sqlite3_column_int64(stmt, 11),
+                           .created_ms = sqlite3_column_int64(stmt, 12),
+                           .updated_ms = sqlite3_column_int64(stmt, 13) };
+    for (size_t i = 0; i < ARVO__RECORD_STRINGS; i++) {
+        columns[i] = (int)i;
+        texts[i] = arvo__record_string(&record, i);
+    }
+    if (!copy_columns(stmt, columns, texts, ARVO__RECORD_STRINGS, arena))
+        return false;
+    *out = record;
+    return true;
+}
+
+/* A row of SQL_EVENT_COLUMNS; the subject too when the statement has it. */
+static bool
+copy_event(sqlite3_stmt *stmt, arvo_str subject, arvo_arena *arena, arvo_stored_event *out)
+{
+    arvo_stored_event event = { .seq = sqlite3_column_int64(stmt, 0),
+                                .direction = sqlite3_column_int64(stmt, 1) == ARVO_CONSUMED
+                                                 ? ARVO_CONSUMED
+                                                 : ARVO_PRODUCED,
+                                .subject = subject,
+                                .time_ms = sqlite3_column_int64(stmt, 3) };
+    static const int columns[] = { 4, 5, 6, 7, 8, 9 };
+    arvo_str *const texts[] = { &event.id,      &event.source, &event.type,
+                                &event.domains, &event.json,   &event.subject };
+    arvo_str *shown[ARVO_COUNT_OF(texts)];
+    memcpy(shown, texts, sizeof(texts));
+    if (!copy_columns(stmt, columns, shown, subject.ptr == NULL ? 6 : 5, arena))
+        return false;
+    *out = event;
+    return true;
+}
+
+/* ---- Lookups -------------------------------------------------------------------------------- */
+
+/* The first column of the first row; 0 when there is none. */
+static arvo_status
+lookup(
+    struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, int64_t *out, arvo_error *err)
+{
+    const int code = arvo__sqlite_step(stmt);
+    arvo_status st = ARVO_OK;
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int64(stmt, 0);
+    else if (code == SQLITE_DONE)
+        *out = 0;
+    else
+        st = arvo__sqlite_fail(store, what, err);
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
+arvo_status
+arvo__sqlite_subject_id(
+    struct sqlite_store *store, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_SUBJECT_FIND);
+    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
+        return arvo__sqlite_fail(store, what, err);
+    return lookup(store, stmt, what, out, err);
+}
+
+arvo_status
+arvo__sqlite_inbox_seq(
+    struct sqlite_store *store, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
+    int64_t *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_INBOX_FIND);
+    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, subject_id) != SQLITE_OK ||
+        !arvo__sqlite_bind_str(stmt, 2, source) || !arvo__sqlite_bind_str(stmt, 3, id))
+        return arvo__sqlite_fail(store, what, err);
+    return lookup(store, stmt, what, out, err);
+}
+
+arvo_status
+arvo__sqlite_read(
+    void *self, arvo_str subject, arvo_arena *arena, bool *out_found, arvo_record *out,
+    arvo_error *err)
+{
+    struct sqlite_store *store = self;
+    arvo_status st = arvo__memory_subject_check(subject, "read", err);
+    if (st != ARVO_OK)
+        return st;
+
+    (void)pthread_mutex_lock(&store->mutex);
+    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_RECORD_READ);
+    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject)) {
+        st = arvo__sqlite_fail(store, "read", err);
+    } else {
+        const int code = arvo__sqlite_step(stmt);
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            st = arvo__sqlite_fail(store, "read", err);
+        else if (code == SQLITE_ROW && !copy_record(stmt, arena, out))
+            st = arvo__nomem(err);
+        if (st == ARVO_OK)
+            *out_found = code == SQLITE_ROW;
+        (void)sqlite3_reset(stmt);
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    return st;
+}
+
+/* ---- Listing events ----------------------------------------------------------------------------
+ */
+
+/* One turn: rows of a bound statement, into the arena. `cause` != 0: as long as it is theirs. */
+struct event_rows {
+    arvo_stored_event rows[READ_ROWS];
+    size_t count;
+    bool is_end;
+};
+
+static arvo_status
+event_rows_read(
+    struct sqlite_store *store, sqlite3_stmt *stmt, size_t max, arvo_str subject, int64_t cause,
+    const char *what, arvo_arena *arena, struct event_rows *out, arvo_error *err)
+{
+    arvo_status st = ARVO_OK;
+    out->count = 0;
+    out->is_end = false;
+    while (st == ARVO_OK && !out->is_end && out->count < max) {
+        const int code = arvo__sqlite_step(stmt);
+        if (code == SQLITE_DONE ||
+            (code == SQLITE_ROW && cause != 0 && sqlite3_column_int64(stmt, 2) != cause))
+            out->is_end = true;
+        else if (code != SQLITE_ROW)
+            st = arvo__sqlite_fail(store, what, err);
+        else if (!copy_event(stmt, subject, arena, &out->rows[out->count]))
+            st = arvo__nomem(err);
+        else
+            out->count++;
+    }
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
+/* Show rows of `id`, which binds the seq to go on behind as its first parameter. */
+static arvo_status
+events_each(
+    struct sqlite_store *store, enum sqlite_statement id, int64_t after, size_t limit,
+    arvo_str subject, int64_t cause, const char *what, arvo_stored_event_fn each, void *user,
+    arvo_error *err)
+{
+    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
+    if (arena == NULL)
+        return arvo__nomem(err);
+    struct event_rows rows = { 0 };
+    arvo_status st = ARVO_OK;
+    while (st == ARVO_OK && !rows.is_end && limit > 0) {
+        const size_t max = limit < READ_ROWS ? limit : READ_ROWS;
+        arvo_arena_reset(arena);
+        (void)pthread_mutex_lock(&store->mutex);
+        sqlite3_stmt *stmt = arvo__sqlite_get(store, id);
+        if (stmt == NULL || sqlite3_bind_int64(stmt, 1, after) != SQLITE_OK ||
+            (id == SQL_OUTBOX_LIST && sqlite3_bind_int64(stmt, 2, (sqlite3_int64)max) != SQLITE_OK))
+            st = arvo__sqlite_fail(store, what, err);
+        else
+            st = event_rows_read(store, stmt, max, subject, cause, what, arena, &rows, err);
+        (void)pthread_mutex_unlock(&store->mutex);
+        for (size_t i = 0; st == ARVO_OK && i < rows.count && limit > 0; i++) {
+            after = rows.rows[i].seq;
+            limit = each(user, &rows.rows[i]) ? limit - 1 : 0;
+        }
+    }
+    arvo_arena_free(arena);
+    return st;
+}
+
+arvo_status
+arvo__sqlite_inbox_find(
+    void *self, arvo_str subject, arvo_str source, arvo_str id, bool *out_found,
+    arvo_stored_event_fn each, void *user, arvo_error *err)
+{
+    struct sqlite_store *store = self;
+    int64_t subject_id = 0, seq = 0;
+    arvo_status st = arvo__memory_subject_check(subject, "inbox", err);
+    if (st != ARVO_OK)
+        return st;
+
+    (void)pthread_mutex_lock(&store->mutex);
+    st = arvo__sqlite_subject_id(store, subject, "inbox", &subject_id, err);
+    if (st == ARVO_OK && subject_id != 0)
+        st = arvo__sqlite_inbox_seq(store, subject_id, source, id, "inbox", &seq, err);
+    (void)pthread_mutex_unlock(&store->mutex);
+    if (st == ARVO_OK && seq != 0 && each != NULL)
+        st = events_each(
+            store, SQL_EVENT_FROM, seq, SIZE_MAX, subject, seq, "inbox", each, user, err);
+    if (st == ARVO_OK)
+        *out_found = seq != 0;
+    return st;
+}
+
+arvo_status
+arvo__sqlite_outbox_list(
+    void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user, arvo_error *err)
+{
+    return events_each(
+        self, SQL_OUTBOX_LIST, after, limit != 0 ? limit : SQL_ROWS_DEFAULT, ARVO_STR_NONE, 0,
+        "outbox", each, user, err);
+}
+
+/* ---- History ------------------------------------------------------------------------------------
+ */
+
+/* The places of all of a subject's events, in order; 8 bytes each. */
+static arvo_status
+history_seqs(struct sqlite_store *store, arvo_str subject, arvo_buf *out, arvo_error *err)
+{
+    int64_t subject_id = 0;
+    arvo_status st = arvo__sqlite_subject_id(store, subject, "history", &subject_id, err);
+    if (st != ARVO_OK || subject_id == 0)
+        return st;
+    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_HISTORY);
+    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, subject_id) != SQLITE_OK)
+        return arvo__sqlite_fail(store, "history", err);
+    int code = arvo__sqlite_step(stmt);
+    while (code == SQLITE_ROW && out->status == ARVO_OK) {
+        const int64_t seq = sqlite3_column_int64(stmt, 0);
+        arvo_buf_append(out, &seq, sizeof(seq));
+        code = arvo__sqlite_step(stmt);
+    }
+    if (out->status != ARVO_OK)
+        st = arvo__buf_status(out, "history", err);
+    else if (code != SQLITE_DONE)
+        st = arvo__sqlite_fail(store, "history", err);
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
+static arvo_status
+history_one(
+    struct sqlite_store *store, int64_t seq, arvo_str subject, arvo_arena *arena,
+    struct event_rows *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_EVENT_GET);
+    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, seq) != SQLITE_OK)
+        return arvo__sqlite_fail(store, "history", err);
+    return event_rows_read(store, stmt, 1, subject, 0, "history", arena, out, err);
+}
+
+arvo_status
+arvo__sqlite_history(
+    void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err)
+{
+    struct sqlite_store *store = self;
+    arvo_status st = arvo__memory_subject_check(subject, "history", err);
+    if (st != ARVO_OK)
+        return st;
+    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
+    if (arena == NULL)
+        return arvo__nomem(err);
+    arvo_buf seqs = { .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = store->allocator };
+
+    (void)pthread_mutex_lock(&store->mutex);
+    st = history_seqs(store, subject, &seqs, err);
+    (void)pthread_mutex_unlock(&store->mutex);
+    bool go_on = true;
+    for (size_t at = 0; st == ARVO_OK && go_on && at < seqs.len; at += sizeof(int64_t)) {
+        struct event_rows row;
+        int64_t seq;
+        memcpy(&seq, seqs.ptr + at, sizeof(seq));
+        arvo_arena_reset(arena);
+        (void)pthread_mutex_lock(&store->mutex);
+        st = history_one(store, seq, subject, arena, &row, err);
+        (void)pthread_mutex_unlock(&store->mutex);
+        if (st == ARVO_OK && row.count == 1) /* else it was deleted meanwhile */
+            go_on = each(user, &row.rows[0]);
+    }
+    arvo_buf_fini(&seqs);
+    arvo_arena_free(arena);
+    return st;
+}
+
+/* ---- Listing records
+ * ------------------------------------------------------------------------------ */
+
+struct record_rows {
+    arvo_record rows[READ_ROWS];
+    size_t count;
+    int64_t last_id;
+    bool is_end;
+};
+
+static arvo_status
+record_rows_read(
+    struct sqlite_store *store, const arvo_record_query *query, size_t max, arvo_arena *arena,
+    struct record_rows *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(
+        store, query->status.ptr != NULL ? SQL_RECORD_LIST_STATUS : SQL_RECORD_LIST);
+    out->count = 0;
+    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, out->last_id) != SQLITE_OK ||
+        (query->status.ptr != NULL && !arvo__sqlite_bind_str(stmt, 2, query->status)) ||
+        !arvo__sqlite_bind_str(stmt, 3, query->orchestrator) ||
+        sqlite3_bind_int64(stmt, 4, (sqlite3_int64)max) != SQLITE_OK)
+        return arvo__sqlite_fail(store, "list", err);
+
+    arvo_status st = ARVO_OK;
+    while (st == ARVO_OK && !out->is_end) {
+        const int code = arvo__sqlite_step(stmt);
+        if (code == SQLITE_DONE)
+            break;
+        if (code != SQLITE_ROW)
+            st = arvo__sqlite_fail(store, "list", err);
+        else if (!copy_record(stmt, arena, &out->rows[out->count]))
+            st = arvo__nomem(err);
+        else
+            out->count++;
+        if (st == ARVO_OK)
+            out->last_id = sqlite3_column_int64(stmt, 14);
+    }
+    out->is_end = out->count < max;
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
+static arvo_status
+list_start(struct sqlite_store *store, arvo_str after, int64_t *out, arvo_error *err)
+{
+    *out = 0;
+    if (after.ptr == NULL)
+        return ARVO_OK;
+    const arvo_status st = arvo__sqlite_subject_id(store, after, "list", out, err);
+    if (st == ARVO_OK && *out == 0)
+        return arvo__fail(
+            err, ARVO_E_NOT_FOUND, "%s: list: there is no record under the subject to go on behind",
+            store->path);
+    return st;
+}
+
+arvo_status
+arvo__sqlite_list(
+    void *self, const arvo_record_query *query, arvo_record_fn each, void *user, arvo_error *err)
+{
+    struct sqlite_store *store = self;
+    size_t left = query->limit != 0 ? query->limit : SQL_ROWS_DEFAULT;
+    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
+    if (arena == NULL)
+        return arvo__nomem(err);
+    struct record_rows rows = { 0 };
+
+    (void)pthread_mutex_lock(&store->mutex);
+    arvo_status st = list_start(store, query->after, &rows.last_id, err);
+    (void)pthread_mutex_unlock(&store->mutex);
+    while (st == ARVO_OK && left > 0 && !rows.is_end) {
+        arvo_arena_reset(arena);
+        (void)pthread_mutex_lock(&store->mutex);
+        st = record_rows_read(store, query, left < READ_ROWS ? left : READ_ROWS, arena, &rows, err);
+        (void)pthread_mutex_unlock(&store->mutex);
+        for (size_t i = 0; st == ARVO_OK && i < rows.count && left > 0; i++)
+            left = each(user, &rows.rows[i]) ? left - 1 : 0;
+    }
+    arvo_arena_free(arena);
+    return st;
+}
+
+#endif
