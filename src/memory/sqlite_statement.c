@@ -22,7 +22,10 @@ static const char *const sqlite_texts[SQL_COUNT] = {
 static arvo_status
 sqlite_fail_io(const struct sqlite_store *store, const char *what, int code, arvo_error *err)
 {
-    const int system = sqlite3_system_errno(store->db);
+    /* SQLite does not note why a COMMIT could not write; errno still says. */
+    const int system_now = errno;
+    const int noted = sqlite3_system_errno(store->db);
+    const int system = noted == 0 && code == SQLITE_IOERR ? system_now : noted;
     if (code == SQLITE_FULL || system == ENOSPC || system == EFBIG || system == EDQUOT)
         return arvo__fail(
             err, ARVO_E_IO,

@@ -1,0 +1,867 @@
+/* The SQLite store: the conformance suite, and what only a file can suffer:
+ * kill -9, two processes, a full disk, a read-only folder, foreign, damaged and
+ * newer files.
+ */
+
+#include "conformance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arvo_config.h"
+
+#ifdef ARVO_HAVE_SQLITE
+
+#include "memory/sqlite.h"
+
+#define SUBJECT     ARVO_STR("subject")
+#define PATH_BYTES  512
+#define KILL_ROUNDS 20
+#define PER_PROCESS 200
+#define NOBODY      65534
+
+/* ---- Files -------------------------------------------------------------------------------- */
+
+static char folder[PATH_BYTES]; /* a fresh one per test */
+
+static void
+remove_files(void)
+{
+    static const char *const names[] = { "t.db", "t.db-wal", "t.db-shm", "t.db-lease",
+                                         "t.db-journal" };
+    for (size_t i = 0; i < ARVO_COUNT_OF(names); i++) {
+        char path[PATH_BYTES + 32];
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+}
+
+static int
+setup_folder(void **state)
+{
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof(folder), "%s/arvo-sqlite-XXXXXX", base != NULL ? base : "/tmp");
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int
+teardown_folder(void **state)
+{
+    (void)state;
+    (void)chmod(folder, 0700);
+    remove_files();
+    return rmdir(folder);
+}
+
+static const char *
+file_path(void)
+{
+    static char path[PATH_BYTES + 32];
+    (void)snprintf(path, sizeof(path), "%s/t.db", folder);
+    return path;
+}
+
+static const char *
+file_url(const char *query)
+{
+    static char url[PATH_BYTES + 64];
+    (void)snprintf(url, sizeof(url), "sqlite:%s%s", file_path(), query);
+    return url;
+}
+
+static void
+file_put(const char *text, size_t len)
+{
+    FILE *file = fopen(file_path(), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* SQL on the file, past the store. */
+static void
+file_sql(const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    char *message = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", sql, message);
+    sqlite3_close(db);
+}
+
+static int64_t
+file_number(const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    const int64_t number = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return number;
+}
+
+/* ---- Stores --------------------------------------------------------------------------------- */
+
+static arvo_status
+open_fresh(void *user, const arvo_platform *platform, arvo_memory **out, arvo_error *err)
+{
+    (void)user;
+    if (setup_folder(NULL) != 0)
+        return ARVO_E_IO;
+    return arvo_memory_open_with(file_url(user), platform, out, err);
+}
+
+static void
+discard_fresh(void *user)
+{
+    (void)user;
+    (void)teardown_folder(NULL);
+}
+
+static arvo_memory *
+open_or_fail(const char *query)
+{
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    if (arvo_memory_open(file_url(query), &memory, &err) != ARVO_OK)
+        fail_msg("%s", err.text);
+    return memory;
+}
+
+static void
+assert_refused(const char *query, arvo_status expected, const char *words)
+{
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    const arvo_status st = arvo_memory_open(file_url(query), &memory, &err);
+    if (st != expected)
+        fail_msg("%s, not %s: %s", arvo_status_name(st), arvo_status_name(expected), err.text);
+    assert_null(memory);
+    if (strstr(err.text, words) == NULL || strstr(err.text, "t.db") == NULL)
+        fail_msg("\"%s\" lacks \"%s\" or the path", err.text, words);
+    assert_null(strchr(err.text, '\n'));
+}
+
+static arvo_status
+take(arvo_memory *memory, int64_t wait_ms, bool *out_acquired, arvo_lease *out, arvo_error *err)
+{
+    return arvo_memory_ops_of(memory)->lock(
+        arvo_memory_self(memory), SUBJECT, 30000, wait_ms, out_acquired, out, err);
+}
+
+static uint64_t
+revision_of(arvo_memory *memory)
+{
+    arvo_arena *arena = arvo_arena_new(NULL);
+    arvo_record record = { 0 };
+    bool is_found = false;
+    arvo_error err = { 0 };
+    assert_non_null(arena);
+    assert_int_equal(
+        arvo_memory_ops_of(memory)->read(
+            arvo_memory_self(memory), SUBJECT, arena, &is_found, &record, &err),
+        ARVO_OK);
+    arvo_arena_free(arena);
+    return is_found ? record.revision : 0;
+}
+
+/* One step of the subject: lock, read, commit {record, consumed "e-{n}", produced}, release. */
+static arvo_status
+step(arvo_memory *memory, uint64_t *out_revision, arvo_error *err)
+{
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    void *self = arvo_memory_self(memory);
+    arvo_lease lease;
+    bool is_acquired = false;
+    arvo_status st = take(memory, 60000, &is_acquired, &lease, err);
+    if (st != ARVO_OK || !is_acquired)
+        return st != ARVO_OK ? st : ARVO_E_LOCK_DENIED;
+
+    arvo_arena *arena = arvo_arena_new(NULL);
+    arvo_record before = { 0 };
+    bool is_found = false;
+    st = ops->read(self, SUBJECT, arena, &is_found, &before, err);
+    const uint64_t revision = is_found ? before.revision : 0;
+    char id[32];
+    (void)snprintf(id, sizeof(id), "e-%llu", (unsigned long long)revision + 1);
+    const arvo_record record = store_record(SUBJECT);
+    const arvo_stored_event in = store_event(id), out = store_event(id);
+    const arvo_commit commit = { .subject = SUBJECT,
+                                 .lease = &lease,
+                                 .release = true,
+                                 .record = &record,
+                                 .previous_revision = revision,
+                                 .consumed = &in,
+                                 .produced = &out,
+                                 .produced_count = 1,
+                                 .definition_json = ARVO_STR("{\"id\":\"order\"}") };
+    if (st == ARVO_OK)
+        st = ops->commit(self, &commit, 1, err);
+    arvo_arena_free(arena);
+    if (st == ARVO_OK)
+        *out_revision = revision + 1;
+    return st;
+}
+
+/* ---- What is in the file --------------------------------------------------------------------- */
+
+static void
+test_sqlite__everything_is_there_after_reopening(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    arvo_memory_close(memory);
+
+    assert_int_equal(file_number("PRAGMA user_version"), SQL_SCHEMA_VERSION);
+    assert_int_equal(file_number("PRAGMA application_id"), SQL_APPLICATION_ID);
+    assert_int_equal(file_number("SELECT count(*) FROM event"), 6); /* each event once */
+    assert_int_equal(file_number("SELECT count(*) FROM outbox"), 3);
+    assert_int_equal(file_number("SELECT count(*) FROM definition"), 1);
+    assert_int_equal(file_number("SELECT count(*) FROM lease"), 0);
+    assert_int_equal(file_number("SELECT newest FROM fence"), 3);
+    assert_int_equal(file_number("SELECT revision FROM record WHERE subject = 'subject'"), 3);
+    /* JSON that SQL can ask. */
+    assert_int_equal(file_number("SELECT state ->> '$.context.n' FROM record"), 1);
+    assert_int_equal(
+        file_number(
+            "SELECT count(*) FROM event p JOIN event c ON p.cause = c.seq WHERE c.id = 'e-2'"),
+        1);
+
+    memory = open_or_fail("?mode=ro");
+    assert_int_equal(revision_of(memory), 3);
+    arvo_memory_close(memory);
+}
+
+static void
+test_sqlite__fence_goes_on_after_reopening(void **state)
+{
+    (void)state;
+    uint64_t newest = 0;
+    for (int i = 0; i < 5; i++) {
+        arvo_memory *memory = open_or_fail("?sync=normal");
+        arvo_lease lease;
+        bool is_acquired = false;
+        assert_int_equal(take(memory, 0, &is_acquired, &lease, NULL), ARVO_OK);
+        assert_true(is_acquired); /* the lease of a closed store is nobody's */
+        assert_true(lease.fence > newest);
+        newest = lease.fence;
+        arvo_memory_close(memory);
+    }
+}
+
+static void
+test_sqlite__read_only_refuses_to_write(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    arvo_memory_close(memory);
+
+    memory = open_or_fail("?mode=ro");
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    void *self = arvo_memory_self(memory);
+    arvo_lease lease = { 0 };
+    bool is_acquired = false;
+    const arvo_record record = store_record(SUBJECT);
+    const arvo_stored_event event = store_event("x");
+    const arvo_commit commit = { .subject = SUBJECT, .produced = &event, .produced_count = 1 };
+    assert_int_equal(take(memory, 0, &is_acquired, &lease, &err), ARVO_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "mode=ro"));
+    assert_int_equal(ops->unlock(self, SUBJECT, &lease, &err), ARVO_E_UNSUPPORTED);
+    assert_int_equal(ops->write(self, SUBJECT, &record, NULL, &lease, &err), ARVO_E_UNSUPPORTED);
+    assert_int_equal(ops->commit(self, &commit, 1, &err), ARVO_E_UNSUPPORTED);
+    assert_int_equal(ops->outbox_done(self, 2, &err), ARVO_E_UNSUPPORTED);
+    arvo_memory_close(memory);
+    assert_int_equal(file_number("SELECT count(*) FROM outbox"), 1);
+}
+
+/* ---- Files that are no stores -------------------------------------------------------------------
+ */
+
+static void
+test_sqlite__foreign_files_are_refused_and_left_alone(void **state)
+{
+    (void)state;
+    static const char text[] = "This is a letter to my bank, not a database. It is long enough to "
+                               "fill the header of one, though, which has a hundred bytes.\n";
+    file_put(text, sizeof(text) - 1);
+    assert_refused("", ARVO_E_CORRUPT, "not an SQLite database");
+    struct stat info;
+    assert_int_equal(stat(file_path(), &info), 0);
+    assert_int_equal(info.st_size, sizeof(text) - 1);
+    file_put("short", 5);
+    assert_refused("", ARVO_E_CORRUPT, "not an SQLite database");
+
+    remove_files();
+    file_sql("CREATE TABLE customers (name TEXT); PRAGMA user_version=7");
+    assert_refused("", ARVO_E_CORRUPT, "another program");
+    assert_refused("?mode=ro", ARVO_E_CORRUPT, "another program");
+    assert_int_equal(file_number("PRAGMA user_version"), 7);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "INSERT INTO customers VALUES ('a')", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void
+test_sqlite__newer_schema_is_refused(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    file_sql("PRAGMA user_version=2");
+    assert_refused("", ARVO_E_VERSION, "newer Arvo");
+    assert_refused("?mode=ro", ARVO_E_VERSION, "newer Arvo");
+}
+
+static void
+test_sqlite__half_a_store_is_refused(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    file_sql("DROP TABLE outbox");
+    assert_refused("", ARVO_E_CORRUPT, "not a whole Arvo store");
+}
+
+static void
+test_sqlite__damaged_pages_are_reported(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    arvo_memory_close(memory);
+
+    struct stat info;
+    assert_int_equal(stat(file_path(), &info), 0);
+    FILE *file = fopen(file_path(), "r+b");
+    assert_non_null(file);
+    for (long at = 4096; at < (long)info.st_size; at++) {
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        assert_int_equal(fputc((int)(at * 37 % 251), file) < 0, 0);
+    }
+    fclose(file);
+
+    memory = NULL;
+    arvo_status st = arvo_memory_open(file_url(""), &memory, &err);
+    if (st == ARVO_OK) {
+        st = step(memory, &revision, &err);
+        arvo_memory_close(memory);
+    }
+    assert_int_equal(st, ARVO_E_CORRUPT);
+    assert_non_null(strstr(err.text, "t.db"));
+    assert_non_null(strstr(err.text, "damaged"));
+}
+
+static void
+test_sqlite__useless_paths_are_named(void **state)
+{
+    (void)state;
+    assert_refused("?mode=ro", ARVO_E_IO, "no such file");
+    file_put("", 0);
+    assert_refused("?mode=ro", ARVO_E_CORRUPT, "empty");
+    arvo_memory_close(open_or_fail("")); /* but an empty file may become a store */
+
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    char url[PATH_BYTES + 64];
+    (void)snprintf(url, sizeof(url), "sqlite:%s/nowhere/t.db", folder);
+    assert_int_equal(arvo_memory_open(url, &memory, &err), ARVO_E_IO);
+    assert_non_null(strstr(err.text, "nowhere"));
+    assert_non_null(strstr(err.text, "create it"));
+    (void)snprintf(url, sizeof(url), "sqlite:%s", folder);
+    assert_int_equal(arvo_memory_open(url, &memory, &err), ARVO_E_IO);
+    assert_non_null(strstr(err.text, "folder"));
+}
+
+/* Root may write anywhere, so a child becomes somebody else first. */
+static void
+test_sqlite__read_only_folder_is_named(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    assert_int_equal(chmod(folder, 0555), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 && setuid(NOBODY) != 0)
+            _exit(9);
+        arvo_memory *memory = NULL;
+        arvo_error err = { 0 };
+        if (arvo_memory_open(file_url(""), &memory, &err) != ARVO_E_IO)
+            _exit(1);
+        _exit(strstr(err.text, "not writable") != NULL ? 0 : 2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 9) {
+        print_message("cannot become another user: skipped\n");
+        skip();
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* ---- Full disk
+ * ------------------------------------------------------------------------------------ */
+
+static void
+assert_full_then_well(arvo_memory *memory)
+{
+    uint64_t revision = 0, last = 0;
+    arvo_error err = { 0 };
+    arvo_status st = ARVO_OK;
+    for (int i = 0; i < 5000 && st == ARVO_OK; i++) {
+        last = revision;
+        st = step(memory, &revision, &err);
+    }
+    assert_int_equal(st, ARVO_E_IO);
+    assert_non_null(strstr(err.text, "disk is full"));
+    assert_non_null(strstr(err.text, "nothing was written"));
+    (void)last;
+    assert_int_equal(revision_of(memory), revision); /* what was acknowledged, and no more */
+}
+
+static void
+test_sqlite__full_file_loses_nothing(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("?pages=40");
+    assert_full_then_well(memory);
+    const uint64_t revision = revision_of(memory);
+    arvo_memory_close(memory);
+    memory = open_or_fail(""); /* room again */
+    uint64_t next = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, &next, &err), ARVO_OK);
+    assert_int_equal(next, revision + 1);
+    arvo_memory_close(memory);
+    assert_int_equal(file_number("SELECT count(*) FROM event"), (int64_t)(2 * next));
+}
+
+/* The same from the operating system: no file may grow past the limit. */
+static void
+test_sqlite__full_disk_loses_nothing(void **state)
+{
+    (void)state;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)signal(SIGXFSZ, SIG_IGN);
+        arvo_memory *memory = open_or_fail("");
+        const struct rlimit limit = { .rlim_cur = 300 * 1024, .rlim_max = RLIM_INFINITY };
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            _exit(9);
+        arvo_error err = { 0 };
+        arvo_status st = ARVO_OK;
+        uint64_t revision = 0;
+        for (int i = 0; i < 5000 && st == ARVO_OK; i++)
+            st = step(memory, &revision, &err);
+        if (st != ARVO_E_IO || strstr(err.text, "disk is full") == NULL) {
+            fprintf(stderr, "%s: %s\n", arvo_status_name(st), err.text);
+            _exit(1);
+        }
+        if (revision_of(memory) != revision)
+            _exit(2);
+        _exit(0); /* as it stands, without a close */
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    assert_int_equal(step(memory, &revision, NULL), ARVO_OK);
+    arvo_memory_close(memory);
+    assert_int_equal(file_number("SELECT count(*) FROM event"), (int64_t)(2 * revision));
+}
+
+/* ---- Death
+ * ------------------------------------------------------------------------------------------- */
+
+/* Commits until it is killed; every acknowledged revision goes down the pipe. */
+static void
+commit_for_ever(int fd)
+{
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    if (arvo_memory_open(file_url(""), &memory, &err) != ARVO_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        _exit(3);
+    }
+    for (;;) {
+        uint64_t revision = 0;
+        if (step(memory, &revision, &err) != ARVO_OK) {
+            fprintf(stderr, "%s\n", err.text);
+            _exit(4);
+        }
+        if (write(fd, &revision, sizeof(revision)) != (ssize_t)sizeof(revision))
+            _exit(5);
+    }
+}
+
+static void
+test_sqlite__kill_loses_nothing_that_was_acknowledged(void **state)
+{
+    (void)state;
+    uint64_t acknowledged = 0;
+    unsigned seed = 12345;
+    arvo_memory_close(open_or_fail(""));
+    for (int round = 0; round < KILL_ROUNDS; round++) {
+        int fds[2];
+        assert_int_equal(pipe(fds), 0);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            close(fds[0]);
+            commit_for_ever(fds[1]);
+        }
+        close(fds[1]);
+        /* It dies after a random number of acknowledgements, somewhere in the next step. */
+        seed = seed * 1103515245u + 12345u;
+        const unsigned steps = seed / 65536u % 30u + 1u, spin = seed % 5000u;
+        for (unsigned i = 0; i < steps; i++) {
+            uint64_t revision = 0;
+            assert_int_equal(read(fds[0], &revision, sizeof(revision)), sizeof(revision));
+            assert_int_equal(revision, acknowledged + 1);
+            acknowledged = revision;
+        }
+        for (volatile unsigned i = 0; i < spin; i++) {
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        uint64_t revision = 0;
+        while (read(fds[0], &revision, sizeof(revision)) == sizeof(revision))
+            acknowledged = revision;
+        close(fds[0]);
+
+        arvo_memory *memory = open_or_fail("");
+        const uint64_t stored = revision_of(memory);
+        /* At most one more than was acknowledged: killed between commit and acknowledgement. */
+        assert_true(stored == acknowledged || stored == acknowledged + 1);
+        acknowledged = stored;
+        arvo_memory_close(memory);
+        assert_int_equal(
+            file_number("SELECT count(*) FROM event WHERE direction = 0"), (int64_t)stored);
+        assert_int_equal(file_number("SELECT count(*) FROM outbox"), (int64_t)stored);
+        assert_int_equal(
+            file_number("SELECT count(DISTINCT id) FROM event WHERE direction = 0"),
+            (int64_t)stored);
+    }
+    assert_true(acknowledged >= KILL_ROUNDS);
+    file_sql("PRAGMA integrity_check");
+}
+
+/* A lease of a dead process is not waited for. */
+static void
+test_sqlite__lease_of_a_killed_process_is_free(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        arvo_memory *memory = open_or_fail("");
+        arvo_lease lease;
+        bool is_acquired = false;
+        if (take(memory, 0, &is_acquired, &lease, NULL) != ARVO_OK || !is_acquired ||
+            write(fds[1], &lease, sizeof(lease)) != (ssize_t)sizeof(lease))
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    arvo_lease dead, lease;
+    assert_int_equal(read(fds[0], &dead, sizeof(dead)), sizeof(dead));
+    arvo_memory *memory = open_or_fail("");
+    bool is_acquired = true;
+    assert_int_equal(take(memory, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_false(is_acquired); /* it lives */
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(take(memory, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_true(is_acquired);
+    assert_true(lease.fence > dead.fence);
+    const arvo_record record = store_record(SUBJECT);
+    arvo_error err = { 0 };
+    assert_int_equal(
+        arvo_memory_ops_of(memory)->write(
+            arvo_memory_self(memory), SUBJECT, &record, NULL, &dead, &err),
+        ARVO_E_STALE);
+    arvo_memory_close(memory);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* ---- Two processes
+ * -------------------------------------------------------------------------------------- */
+
+static void
+test_sqlite__two_processes_lose_no_update(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    pid_t children[2];
+    for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            arvo_memory *memory = open_or_fail("");
+            arvo_error err = { 0 };
+            for (int k = 0; k < PER_PROCESS; k++) {
+                uint64_t revision = 0;
+                const arvo_status st = step(memory, &revision, &err);
+                if (st != ARVO_OK) {
+                    fprintf(stderr, "%s: %s\n", arvo_status_name(st), err.text);
+                    _exit(1);
+                }
+            }
+            arvo_memory_close(memory);
+            _exit(0);
+        }
+    }
+    for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(file_number("SELECT revision FROM record"), 2 * PER_PROCESS);
+    assert_int_equal(
+        file_number("SELECT count(DISTINCT id) FROM event WHERE direction = 0"), 2 * PER_PROCESS);
+    assert_int_equal(file_number("SELECT newest FROM fence"), 2 * PER_PROCESS);
+}
+
+/* Both create the file at the same time. */
+static void
+test_sqlite__two_processes_create_one_store(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        pid_t children[4];
+        for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+            children[i] = fork();
+            assert_true(children[i] >= 0);
+            if (children[i] == 0) {
+                uint64_t revision = 0;
+                arvo_memory *memory = open_or_fail("");
+                const arvo_status st = step(memory, &revision, NULL);
+                arvo_memory_close(memory);
+                _exit(st == ARVO_OK ? 0 : 1);
+            }
+        }
+        for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+            int status = 0;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        assert_int_equal(file_number("SELECT revision FROM record"), 4);
+        remove_files();
+    }
+}
+
+/* Two stores on one file: what one leases the other sees, waits for, and gets. */
+static void
+test_sqlite__lease_is_seen_by_other_stores(void **state)
+{
+    (void)state;
+    store_clock clock;
+    store_clock_init(&clock);
+    arvo_memory *a = NULL, *b = NULL;
+    arvo_error err = { 0 };
+    assert_int_equal(arvo_memory_open_with(file_url(""), &clock.platform, &a, &err), ARVO_OK);
+    assert_int_equal(arvo_memory_open_with(file_url(""), &clock.platform, &b, &err), ARVO_OK);
+    arvo_lease first, second;
+    bool is_acquired = false;
+    assert_int_equal(take(a, 0, &is_acquired, &first, &err), ARVO_OK);
+    assert_true(is_acquired);
+    assert_int_equal(take(b, 20, &is_acquired, &second, &err), ARVO_OK);
+    assert_false(is_acquired);
+    clock.now_ms += 30000; /* it expires */
+    assert_int_equal(take(b, 0, &is_acquired, &second, &err), ARVO_OK);
+    assert_true(is_acquired);
+    assert_true(second.fence > first.fence);
+
+    const arvo_record record = store_record(SUBJECT);
+    assert_int_equal(
+        arvo_memory_ops_of(a)->write(arvo_memory_self(a), SUBJECT, &record, NULL, &first, &err),
+        ARVO_E_STALE);
+    assert_int_equal(
+        arvo_memory_ops_of(a)->unlock(arvo_memory_self(a), SUBJECT, &first, &err), ARVO_OK);
+    assert_int_equal(
+        arvo_memory_ops_of(b)->write(arvo_memory_self(b), SUBJECT, &record, NULL, &second, &err),
+        ARVO_OK);
+    assert_int_equal(revision_of(a), 1);
+    arvo_memory_close(a);
+    arvo_memory_close(b);
+}
+
+static void
+test_sqlite__file_locked_by_another_program(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    struct sqlite_store *store = arvo_memory_self(memory);
+    (void)sqlite3_busy_timeout(store->db, 20); /* instead of five seconds */
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(step(memory, &revision, &err), ARVO_E_TIMEOUT);
+    assert_non_null(strstr(err.text, "another process"));
+    assert_int_equal(revision_of(memory), 1); /* readers do not wait */
+    sqlite3_close(db);
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    assert_int_equal(revision, 2);
+    arvo_memory_close(memory);
+}
+
+/* ---- Migration
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void
+test_sqlite__migration_goes_step_by_step_or_not_at_all(void **state)
+{
+    (void)state;
+    static const struct sqlite_migration steps[] = {
+        { 1, 2, "ALTER TABLE instance ADD COLUMN extra TEXT" },
+        { 2, 3, "CREATE TABLE more (x INTEGER) STRICT; INSERT INTO more VALUES (5)" },
+        { 3, 4, "THIS IS NOT SQL" },
+        { 0, 0, NULL },
+    };
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    arvo_memory_close(memory);
+
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    assert_int_equal(arvo__sqlite_migrate(db, "t.db", steps, 4, &err), ARVO_E_IO);
+    assert_non_null(strstr(err.text, "version 3"));
+    assert_int_equal(file_number("PRAGMA user_version"), 1); /* nothing was changed */
+    assert_int_equal(file_number("SELECT count(*) FROM sqlite_master WHERE name = 'more'"), 0);
+    assert_int_equal(arvo__sqlite_migrate(db, "t.db", steps, 3, &err), ARVO_OK);
+    assert_int_equal(arvo__sqlite_migrate(db, "t.db", steps, 3, &err), ARVO_OK); /* no more to do */
+    assert_int_equal(arvo__sqlite_migrate(db, "t.db", &steps[2], 9, &err), ARVO_E_IO);
+    assert_int_equal(arvo__sqlite_migrate(db, "t.db", &steps[3], 9, &err), ARVO_E_VERSION);
+    sqlite3_close(db);
+    assert_int_equal(file_number("PRAGMA user_version"), 3);
+    assert_int_equal(file_number("SELECT x FROM more"), 5);
+    assert_int_equal(file_number("SELECT revision FROM record"), 1);
+    assert_refused("", ARVO_E_VERSION, "newer Arvo");
+}
+
+/* ---- Threads
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void *
+thread_steps(void *arg)
+{
+    arvo_memory *memory = arg;
+    for (int i = 0; i < 20; i++) {
+        uint64_t revision = 0;
+        if (step(memory, &revision, NULL) != ARVO_OK)
+            return memory;
+    }
+    return NULL;
+}
+
+static void
+test_sqlite__eight_threads_on_one_subject(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("?sync=normal");
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, thread_steps, memory), 0);
+    for (int i = 0; i < 8; i++) {
+        void *failed = memory;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(revision_of(memory), 160);
+    arvo_memory_close(memory);
+}
+
+int
+main(void)
+{
+#define CASE(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(test_sqlite__##name, setup_folder, teardown_folder)
+    const struct CMUnitTest tests[] = {
+        CASE(everything_is_there_after_reopening),
+        CASE(fence_goes_on_after_reopening),
+        CASE(read_only_refuses_to_write),
+        CASE(foreign_files_are_refused_and_left_alone),
+        CASE(newer_schema_is_refused),
+        CASE(half_a_store_is_refused),
+        CASE(damaged_pages_are_reported),
+        CASE(useless_paths_are_named),
+        CASE(read_only_folder_is_named),
+        CASE(full_file_loses_nothing),
+        CASE(full_disk_loses_nothing),
+        CASE(kill_loses_nothing_that_was_acknowledged),
+        CASE(lease_of_a_killed_process_is_free),
+        CASE(two_processes_lose_no_update),
+        CASE(two_processes_create_one_store),
+        CASE(lease_is_seen_by_other_stores),
+        CASE(file_locked_by_another_program),
+        CASE(migration_goes_step_by_step_or_not_at_all),
+        CASE(eight_threads_on_one_subject),
+    };
+    static char normal[] = "?sync=normal", full[] = "";
+    int failed = store_conformance_run(&(store_factory){ .name = "sqlite",
+                                                         .open = open_fresh,
+                                                         .discard = discard_fresh,
+                                                         .user = full,
+                                                         .many = 200 });
+    failed += store_conformance_run(&(store_factory){ .name = "sqlite sync=normal",
+                                                      .open = open_fresh,
+                                                      .discard = discard_fresh,
+                                                      .user = normal,
+                                                      .many = 1000 });
+    return failed + cmocka_run_group_tests_name("sqlite only", tests, NULL, NULL);
+}
+
+#else
+
+int
+main(void)
+{
+    printf("built without SQLite: skipped\n");
+    return 77;
+}
+
+#endif
