@@ -9,8 +9,8 @@
 /* 16 bytes. Strings, items and members lie in the arena (or wherever a _ref
  * constructor pointed); a header may be copied freely, its contents are shared. */
 struct arvo_json {
-    uint8_t type;   /* arvo_json_type */
-    uint8_t flags;  /* ARVO__JSON_* */
+    uint8_t type;     /* arvo_json_type */
+    uint8_t flags;    /* ARVO__JSON_* */
     uint8_t cap_log2; /* of a growing container; 0: not growable in place */
     uint8_t unused;
     uint32_t len; /* bytes of a string, items, members */
@@ -27,11 +27,14 @@ struct arvo_json {
 struct arvo__member {
     const char *key;
     uint32_t key_len;
-    uint32_t key_hash; /* 0: not computed */
+    uint32_t key_plain; /* 1: needs no escape when written */
     struct arvo_json value;
 };
 
 #define ARVO__JSON_INDEXED 1u /* an object with a hash index before its members (json/object.c) */
-#define ARVO__JSON_PLAIN 2u   /* a string that needs no escape when written */
+#define ARVO__JSON_PLAIN   2u /* a string that needs no escape when written */
+
+/* Whether a JSON string of this text needs no escape. */
+bool arvo__json_str_is_plain(const char *text, size_t len);
 
 #endif

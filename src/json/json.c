@@ -1,2 +1,0 @@
-/* json layer */
-extern int arvo__json_layer_;

@@ -1,0 +1,578 @@
+/* JSON text to values: one pass, in situ.
+ *
+ * The text is copied into the arena once, with NULs behind it that stop every
+ * scan; strings then point into that copy, escapes undone in place. Items and
+ * members are gathered on a stack and moved to arrays of their exact size when
+ * their container closes.
+ */
+
+#include "json/internal.h"
+
+#include <stdio.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "json/number.h"
+#include "json/object.h"
+
+#define PARSE_PAD_BYTES    ((size_t)16) /* behind the copy, so that a wide load may run past */
+#define PARSE_STACK_INLINE 48u
+
+typedef struct parser {
+    char *begin; /* of the copy */
+    char *p;
+    arvo_str text; /* as given: the copy is changed in place */
+    arvo_arena *arena;
+    arvo_error *err;
+    uint32_t depth_max;
+    arvo_status status;
+    struct arvo__member *stack; /* an array item uses the value alone */
+    size_t stack_len;
+    size_t stack_cap;
+    struct arvo__member stack_inline[PARSE_STACK_INLINE];
+} parser;
+
+static bool parse_value(parser *ps, struct arvo_json *out, uint32_t depth);
+
+/* ---- Failures ------------------------------------------------------------------ */
+
+/* Cold: line and column are counted only now. */
+static bool __attribute__((noinline, cold))
+parse_fail(parser *ps, const char *at, arvo_status status, const char *what)
+{
+    const size_t offset = (size_t)(at - ps->begin);
+    uint32_t line = 1, column = 1;
+    for (size_t i = 0; i < offset && i < ps->text.len; i++) {
+        column = ps->text.ptr[i] == '\n' ? 1 : column + 1;
+        line += ps->text.ptr[i] == '\n';
+    }
+
+    char found[24];
+    if (offset >= ps->text.len)
+        (void)snprintf(found, sizeof(found), "the end of the text");
+    else if (
+        (unsigned char)ps->text.ptr[offset] > 0x20 && (unsigned char)ps->text.ptr[offset] < 0x7f)
+        (void)snprintf(found, sizeof(found), "'%c'", ps->text.ptr[offset]);
+    else
+        (void)snprintf(
+            found, sizeof(found), "byte 0x%02x", (unsigned)(unsigned char)ps->text.ptr[offset]);
+
+    ps->status = status;
+    (void)arvo_error_set(
+        ps->err, status, offset, "line %u, column %u: %s, found %s", line, column, what, found);
+    if (ps->err != NULL) {
+        ps->err->line = line;
+        ps->err->column = column;
+    }
+    return false;
+}
+
+static bool
+parse_malformed(parser *ps, const char *at, const char *what)
+{
+    return parse_fail(ps, at, ARVO_E_MALFORMED, what);
+}
+
+static bool __attribute__((noinline, cold)) parse_nomem(parser *ps)
+{
+    ps->status = arvo__nomem(ps->err);
+    return false;
+}
+
+/* ---- White space ----------------------------------------------------------------- */
+
+static inline char *
+parse_skip(char *p)
+{
+    while (ARVO_UNLIKELY(*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
+}
+
+/* ---- Strings ---------------------------------------------------------------------- */
+
+/* First byte that is `"`, `\`, a control byte (the NUL at the end is one) or not ASCII. */
+static inline char *
+parse_plain_run(char *p)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    const __m128i space = _mm_set1_epi8(0x20);
+    for (;; p += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        /* Signed comparison: bytes from 0x80 up are negative, so they are "below a space" too. */
+        const __m128i stop = _mm_or_si128(
+            _mm_cmplt_epi8(bytes, space),
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(stop);
+        if (mask != 0)
+            return p + __builtin_ctz(mask);
+    }
+#else
+    while ((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+#endif
+}
+
+static int
+parse_hex4(const char *p)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        const char c = p[i];
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                 : -1;
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static char *
+parse_put_utf8(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 63));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 63));
+        *out++ = (char)(0x80 | (c & 63));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 63));
+        *out++ = (char)(0x80 | (c >> 6 & 63));
+        *out++ = (char)(0x80 | (c & 63));
+    }
+    return out;
+}
+
+/* `*in` is at the `u` of \uXXXX. UTF-8 of the code point never takes more than the escape did. */
+static bool
+parse_unicode(parser *ps, char **in, char **out)
+{
+    char *p = *in;
+    int code = parse_hex4(p + 1);
+    if (code < 0)
+        return parse_malformed(ps, p + 1, "expected four hexadecimal digits after \\u");
+    p += 5;
+    if (code >= 0xdc00 && code <= 0xdfff)
+        return parse_malformed(ps, *in - 1, "expected a character, not a lone low surrogate");
+    if (code >= 0xd800 && code <= 0xdbff) {
+        const int low = p[0] == '\\' && p[1] == 'u' ? parse_hex4(p + 2) : -1;
+        if (low < 0xdc00 || low > 0xdfff)
+            return parse_malformed(ps, p, "expected \\u and a low surrogate after the high one");
+        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        p += 6;
+    }
+    *out = parse_put_utf8(*out, (uint32_t)code);
+    *in = p;
+    return true;
+}
+
+/* `*in` is behind the backslash. */
+static bool
+parse_escape(parser *ps, char **in, char **out)
+{
+    char c;
+    switch (**in) {
+    case '"':
+    case '\\':
+    case '/':
+        c = **in;
+        break;
+    case 'b':
+        c = '\b';
+        break;
+    case 'f':
+        c = '\f';
+        break;
+    case 'n':
+        c = '\n';
+        break;
+    case 'r':
+        c = '\r';
+        break;
+    case 't':
+        c = '\t';
+        break;
+    case 'u':
+        return parse_unicode(ps, in, out);
+    default:
+        return parse_malformed(ps, *in, "expected an escape (one of \" \\ / b f n r t u)");
+    }
+    *(*out)++ = c;
+    (*in)++;
+    return true;
+}
+
+/* Move a run of non-ASCII bytes, checking it. */
+static bool
+parse_utf8(parser *ps, char **in, char **out)
+{
+    char *run = *in;
+    size_t len = 0;
+    while ((unsigned char)run[len] >= 0x80)
+        len++;
+    const size_t valid = arvo__utf8_valid_prefix((arvo_str){ run, len });
+    if (valid != len)
+        return parse_malformed(ps, run + valid, "expected UTF-8");
+    if (*out != run)
+        memmove(*out, run, len);
+    *out += len;
+    *in += len;
+    return true;
+}
+
+/* `p` is behind the opening quote; leaves ps->p behind the closing one. */
+static bool
+parse_string_rest(parser *ps, char *start, char *in, const char **ptr, uint32_t *len, bool *plain)
+{
+    char *out = in;
+    *plain = true;
+    for (;;) {
+        if (*in == '"')
+            break;
+        if (*in == '\\') {
+            *plain = false; /* what was escaped will be again; no need to look closer */
+            in++;
+            if (!parse_escape(ps, &in, &out))
+                return false;
+        } else if ((unsigned char)*in >= 0x80) {
+            if (!parse_utf8(ps, &in, &out))
+                return false;
+        } else {
+            return parse_malformed(
+                ps, in,
+                in == ps->begin + ps->text.len ? "expected '\"' to end the string"
+                                               : "expected no bare control character in a string");
+        }
+        char *run = in;
+        in = parse_plain_run(in);
+        if (out != run)
+            memmove(out, run, (size_t)(in - run));
+        out += in - run;
+    }
+    ps->p = in + 1;
+    *ptr = start;
+    *len = (uint32_t)(out - start);
+    return true;
+}
+
+static inline bool
+parse_string(parser *ps, const char **ptr, uint32_t *len, bool *plain)
+{
+    char *start = ps->p + 1;
+    char *p = parse_plain_run(start);
+    if (ARVO_LIKELY(*p == '"')) {
+        ps->p = p + 1;
+        *ptr = start;
+        *len = (uint32_t)(p - start);
+        *plain = true;
+        return true;
+    }
+    return parse_string_rest(ps, start, p, ptr, len, plain);
+}
+
+/* ---- Containers -------------------------------------------------------------------- */
+
+/* A free place on top of the stack. Moves the stack when it is full. */
+static bool __attribute__((noinline)) parse_grow(parser *ps)
+{
+    const size_t cap = ps->stack_cap * 2;
+    struct arvo__member *stack = arvo__arena_alloc(ps->arena, cap * sizeof(*stack));
+    if (stack == NULL)
+        return parse_nomem(ps);
+    memcpy(stack, ps->stack, ps->stack_len * sizeof(*stack));
+    ps->stack = stack;
+    ps->stack_cap = cap;
+    return true;
+}
+
+static inline bool
+parse_push(parser *ps, const struct arvo__member *member)
+{
+    if (ARVO_UNLIKELY(ps->stack_len == ps->stack_cap) && !parse_grow(ps))
+        return false;
+    ps->stack[ps->stack_len++] = *member;
+    return true;
+}
+
+static bool
+parse_close_array(parser *ps, size_t base, struct arvo_json *out)
+{
+    const size_t count = ps->stack_len - base;
+    struct arvo_json *items = arvo__arena_alloc(ps->arena, count * sizeof(*items));
+    if (items == NULL)
+        return parse_nomem(ps);
+    for (size_t i = 0; i < count; i++)
+        items[i] = ps->stack[base + i].value;
+    ps->stack_len = base;
+    *out = (struct arvo_json){ .type = ARVO_JSON_ARRAY, .len = (uint32_t)count };
+    out->as.items = items;
+    return true;
+}
+
+static bool
+parse_array(parser *ps, struct arvo_json *out, uint32_t depth)
+{
+    const size_t base = ps->stack_len;
+    struct arvo__member item = { 0 };
+
+    ps->p = parse_skip(ps->p + 1);
+    if (*ps->p != ']') {
+        for (;;) {
+            if (!parse_value(ps, &item.value, depth) || !parse_push(ps, &item))
+                return false;
+            ps->p = parse_skip(ps->p);
+            if (*ps->p == ']')
+                break;
+            if (*ps->p != ',')
+                return parse_malformed(ps, ps->p, "expected ',' or ']' after an item");
+            ps->p = parse_skip(ps->p + 1);
+        }
+    }
+    ps->p++;
+    return parse_close_array(ps, base, out);
+}
+
+/* Few members: a small Bloom filter of key mixes says "new key" at once for nearly all; the rest
+ * are compared. Returns the number of members left. */
+static size_t
+parse_unique_few(struct arvo__member *members, size_t count)
+{
+    uint64_t seen[4] = { 0 };
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t mix = arvo__key_mix(members[i].key, members[i].key_len);
+        const uint64_t bit = 1ULL << (mix & 63);
+        size_t same = kept;
+        if ((seen[mix >> 6 & 3] & bit) != 0)
+            for (same = 0; same < kept; same++)
+                if (members[same].key_len == members[i].key_len &&
+                    memcmp(members[same].key, members[i].key, members[i].key_len) == 0)
+                    break;
+        seen[mix >> 6 & 3] |= bit;
+        if (same < kept)
+            members[same].value = members[i].value; /* the last value, at the first place */
+        else if (kept++ != i)
+            members[kept - 1] = members[i];
+    }
+    return kept;
+}
+
+static bool
+parse_close_object(parser *ps, size_t base, struct arvo_json *out)
+{
+    struct arvo__member *gathered = &ps->stack[base];
+    size_t count = ps->stack_len - base;
+    ps->stack_len = base;
+
+    *out = (struct arvo_json){ .type = ARVO_JSON_OBJECT };
+    if (count <= ARVO__OBJECT_SCAN_MAX)
+        count = parse_unique_few(gathered, count);
+    out->as.members = arvo__object_storage(ps->arena, count);
+    if (out->as.members == NULL)
+        return parse_nomem(ps);
+    if (count <= ARVO__OBJECT_SCAN_MAX) {
+        memcpy(out->as.members, gathered, count * sizeof(*gathered));
+        out->len = (uint32_t)count;
+        return true;
+    }
+    out->flags = ARVO__JSON_INDEXED;
+    for (size_t i = 0; i < count; i++) {
+        struct arvo__member *same = arvo__object_find(out, gathered[i].key, gathered[i].key_len);
+        if (same != NULL) {
+            same->value = gathered[i].value;
+        } else {
+            out->as.members[out->len] = gathered[i];
+            arvo__object_index(out->as.members, out->len++);
+        }
+    }
+    return true;
+}
+
+static inline bool
+parse_member(parser *ps, struct arvo__member *member, uint32_t depth)
+{
+    bool plain;
+    if (ARVO_UNLIKELY(*ps->p != '"'))
+        return parse_malformed(ps, ps->p, "expected a key in double quotes");
+    if (!parse_string(ps, &member->key, &member->key_len, &plain))
+        return false;
+    member->key_plain = plain;
+    ps->p = parse_skip(ps->p);
+    if (ARVO_UNLIKELY(*ps->p != ':'))
+        return parse_malformed(ps, ps->p, "expected ':' after a key");
+    ps->p = parse_skip(ps->p + 1);
+    return parse_value(ps, &member->value, depth);
+}
+
+static bool
+parse_object(parser *ps, struct arvo_json *out, uint32_t depth)
+{
+    const size_t base = ps->stack_len;
+
+    ps->p = parse_skip(ps->p + 1);
+    if (*ps->p != '}') {
+        for (;;) {
+            struct arvo__member member;
+            if (!parse_member(ps, &member, depth) || !parse_push(ps, &member))
+                return false;
+            ps->p = parse_skip(ps->p);
+            if (*ps->p == '}')
+                break;
+            if (*ps->p != ',')
+                return parse_malformed(ps, ps->p, "expected ',' or '}' after a member");
+            ps->p = parse_skip(ps->p + 1);
+        }
+    }
+    ps->p++;
+    return parse_close_object(ps, base, out);
+}
+
+/* ---- Values ------------------------------------------------------------------------- */
+
+static bool
+parse_literal(
+    parser *ps, const char *text, size_t len, struct arvo_json value, struct arvo_json *out)
+{
+    for (size_t i = 0; i < len; i++)
+        if (ps->p[i] != text[i])
+            return parse_malformed(ps, ps->p + i, "expected true, false, null or another value");
+    ps->p += len;
+    *out = value;
+    return true;
+}
+
+static bool
+parse_number(parser *ps, struct arvo_json *out)
+{
+    const char *end;
+    *out = (struct arvo_json){ 0 };
+    switch (arvo__number_parse(ps->p, &end, out)) {
+    case ARVO__NUMBER_SYNTAX:
+        return parse_malformed(ps, end, "expected a digit");
+    case ARVO__NUMBER_RANGE:
+        return parse_malformed(ps, ps->p, "expected a number within the range of a double");
+    case ARVO__NUMBER_OK:
+        break;
+    }
+    ps->p += end - ps->p;
+    return true;
+}
+
+static bool
+parse_value(parser *ps, struct arvo_json *out, uint32_t depth)
+{
+    bool plain;
+    switch (*ps->p) {
+    case '"':
+        *out = (struct arvo_json){ .type = ARVO_JSON_STRING };
+        if (!parse_string(ps, &out->as.string, &out->len, &plain))
+            return false;
+        out->flags = plain ? ARVO__JSON_PLAIN : 0;
+        return true;
+    case '{':
+    case '[':
+        if (depth >= ps->depth_max)
+            return parse_fail(ps, ps->p, ARVO_E_TOO_BIG, "expected less deep nesting");
+        return *ps->p == '{' ? parse_object(ps, out, depth + 1) : parse_array(ps, out, depth + 1);
+    case 't':
+        return parse_literal(
+            ps, "true", 4, (struct arvo_json){ .type = ARVO_JSON_BOOL, .as.boolean = true }, out);
+    case 'f':
+        return parse_literal(ps, "false", 5, (struct arvo_json){ .type = ARVO_JSON_BOOL }, out);
+    case 'n':
+        return parse_literal(ps, "null", 4, (struct arvo_json){ .type = ARVO_JSON_NULL }, out);
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+        return parse_number(ps, out);
+    default:
+        return parse_malformed(ps, ps->p, "expected a value");
+    }
+}
+
+static bool
+parse_text(parser *ps, struct arvo_json *root)
+{
+    ps->p = parse_skip(ps->p);
+    if (!parse_value(ps, root, 0))
+        return false;
+    ps->p = parse_skip(ps->p);
+    if (ps->p != ps->begin + ps->text.len)
+        return parse_malformed(ps, ps->p, "expected nothing more behind the value");
+    return true;
+}
+
+arvo_status
+arvo_json_parse_opt(
+    arvo_str text, const arvo_json_parse_opts *opts, arvo_arena *arena, const arvo_json **out,
+    arvo_error *err)
+{
+    ARVO_ASSERT(arena != NULL);
+    ARVO_ASSERT(out != NULL);
+
+    const size_t bytes_max =
+        opts != NULL && opts->bytes_max != 0 ? opts->bytes_max : ARVO_JSON_BYTES_MAX_DEFAULT;
+    uint32_t depth_max =
+        opts != NULL && opts->depth_max != 0 ? opts->depth_max : ARVO_JSON_DEPTH_MAX;
+    if (depth_max > ARVO_JSON_DEPTH_MAX)
+        depth_max = ARVO_JSON_DEPTH_MAX;
+    if (text.len > bytes_max || text.len > UINT32_MAX / 2)
+        return arvo__fail(
+            err, ARVO_E_TOO_BIG, "the text has %zu bytes, more than the limit of %zu", text.len,
+            bytes_max);
+
+    const arvo_arena_mark mark = arvo_arena_mark_get(arena);
+    struct arvo_json *root = arvo__arena_alloc(arena, sizeof(*root));
+    char *copy = root != NULL ? arvo__arena_alloc(arena, text.len + PARSE_PAD_BYTES) : NULL;
+    if (copy == NULL) {
+        arvo_arena_rewind(arena, mark);
+        return arvo__nomem(err);
+    }
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    memset(copy + text.len, 0, PARSE_PAD_BYTES);
+
+    parser ps; /* not zeroed: the inline stack is large and needs no value */
+    ps.begin = copy;
+    ps.p = copy;
+    ps.text = text;
+    ps.arena = arena;
+    ps.err = err;
+    ps.depth_max = depth_max;
+    ps.status = ARVO_OK;
+    ps.stack = ps.stack_inline;
+    ps.stack_len = 0;
+    ps.stack_cap = PARSE_STACK_INLINE;
+
+    if (!parse_text(&ps, root)) {
+        arvo_arena_rewind(arena, mark);
+        return ps.status;
+    }
+    *out = root;
+    return ARVO_OK;
+}
+
+arvo_status
+arvo_json_parse(arvo_str text, arvo_arena *arena, const arvo_json **out, arvo_error *err)
+{
+    return arvo_json_parse_opt(text, NULL, arena, out, err);
+}
