@@ -84,6 +84,9 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_schema_normalise(
 
 /* ---- Contracts ------------------------------------------------------------ */
 
+#define ARVO_CONTRACT_VERSIONS_MAX 10000u
+#define ARVO_CONTRACT_EMITS_MAX    10000u /* per version */
+
 /* One event type with the schema of its data. */
 typedef struct arvo_event_rule {
     arvo_str type;

@@ -241,6 +241,10 @@ versions_reserve(contract_reader *reader, size_t count)
         return READ_FAIL(
             reader, ARVO_STR("/versions"),
             "an ArvoContract (uri=%.*s) must have at least one version", ARVO_FMT(contract->uri));
+    if (count > ARVO_CONTRACT_VERSIONS_MAX)
+        return arvo_document_error(
+            reader->document, ARVO_STR("/versions"), reader->err, ARVO_E_TOO_BIG,
+            "more than %u versions", ARVO_CONTRACT_VERSIONS_MAX);
     contract->versions = arvo_arena_calloc(reader->arena, count, sizeof(*contract->versions));
     return contract->versions != NULL ? ARVO_OK : arvo__nomem(reader->err);
 }
@@ -257,6 +261,17 @@ version_ready(arvo_contract *contract)
         contract->oldest = version;
 }
 
+static arvo_status
+emits_reserve(contract_reader *reader, size_t count, arvo_str pointer, arvo_event_rule **out)
+{
+    if (count > ARVO_CONTRACT_EMITS_MAX)
+        return arvo_document_error(
+            reader->document, pointer, reader->err, ARVO_E_TOO_BIG, "more than %u event types",
+            ARVO_CONTRACT_EMITS_MAX);
+    *out = arvo_arena_calloc(reader->arena, count + 1, sizeof(**out));
+    return *out != NULL ? ARVO_OK : arvo__nomem(reader->err);
+}
+
 /* ---- kind: contract ------------------------------------------------------- */
 
 static arvo_status
@@ -267,15 +282,14 @@ emits_read(
     if (emits != NULL && arvo_json_type_of(emits) != ARVO_JSON_OBJECT)
         return READ_FAIL(reader, pointer, "must be an object: event type -> schema");
     const size_t count = arvo_json_count(emits);
-    if (count == 0)
-        return ARVO_OK;
-    arvo_event_rule *const rules = arvo_arena_calloc(reader->arena, count, sizeof(*rules));
-    if (rules == NULL)
-        return arvo__nomem(reader->err);
+    arvo_event_rule *rules = NULL;
+    arvo_status st = emits_reserve(reader, count, pointer, &rules);
+    if (st != ARVO_OK)
+        return st;
     for (size_t i = 0; i < count; i++) {
         const arvo_str type = arvo_json_key_at(emits, i);
         const arvo_str place = pointer_join(reader, pointer, type);
-        arvo_status st = type_check(reader, type, place, "emits", false);
+        st = type_check(reader, type, place, "emits", false);
         if (st == ARVO_OK)
             st = rule_compile(reader, type, arvo_json_at(emits, i), place, &rules[i]);
         if (st != ARVO_OK)
@@ -565,14 +579,14 @@ exported_emits_read(
     const size_t count = arvo_json_count(emits);
     if (reader->contract->is_orchestrator && count != 1)
         return READ_FAIL(reader, pointer, "an orchestrator emits its completion and no other");
-    arvo_event_rule *const rules = arvo_arena_calloc(reader->arena, count + 1, sizeof(*rules));
-    if (rules == NULL)
-        return arvo__nomem(reader->err);
+    arvo_event_rule *rules = NULL;
+    arvo_status st = emits_reserve(reader, count, pointer, &rules);
+    if (st != ARVO_OK)
+        return st;
     version->emits = rules;
     for (size_t i = 0; i < count; i++) {
         const arvo_str place = pointer_item(reader, pointer, i);
-        const arvo_status st =
-            exported_rule_read(reader, arvo_json_at(emits, i), place, "emits", &rules[i]);
+        st = exported_rule_read(reader, arvo_json_at(emits, i), place, "emits", &rules[i]);
         if (st != ARVO_OK)
             return st;
         if (arvo_contract_version_emit_find(version, rules[i].type) != NULL)

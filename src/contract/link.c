@@ -147,7 +147,7 @@ node_changes(const schema_node *node)
     for (size_t i = 0; i < op_count(node) && !changes; i++) {
         const schema_op *const op = &node->ops[i];
         if (op->code == SCHEMA_PROPERTIES)
-            changes = op->as.object->declared_count + op->as.object->pattern_count > 0;
+            changes = op->as.object->has_say;
         if (!changes)
             (void)arvo__schema_op_visit(op, changes_visit, &changes);
     }

@@ -307,9 +307,7 @@ normalise_op(schema_run *run, const schema_op *op, const arvo_json *value, verdi
     const bool is_object = value->type == ARVO_JSON_OBJECT;
     switch ((schema_code)op->code) {
     case SCHEMA_PROPERTIES:
-        if (!is_object || op->as.object->declared_count + op->as.object->pattern_count +
-                                  (op->as.object->extra == SCHEMA_EXTRA_CHECK) ==
-                              0)
+        if (!is_object || !op->as.object->has_say)
             return true;
         return verdict_add(run, out, normalise_object(run, op->as.object, value));
     case SCHEMA_ITEMS:

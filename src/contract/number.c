@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "contract/schema.h"
+#include "json/number.h"
 
 static int
 compare_int_double(int64_t a, double b)
@@ -49,13 +50,12 @@ typedef struct decimal {
 static decimal
 decimal_from_double(double value)
 {
-    char text[64];
-    arvo_buf buf = { .ptr = text, .cap = sizeof(text), .bytes_max = sizeof(text) };
-    arvo_json_write_double(value < 0 ? -value : value, &buf);
+    char text[ARVO__NUMBER_TEXT_MAX];
+    const size_t len = arvo__number_format(value < 0 ? -value : value, text);
     decimal out = { 0 };
     bool behind_point = false;
     size_t i = 0;
-    for (; i < buf.len && text[i] != 'e'; i++) {
+    for (; i < len && text[i] != 'e'; i++) {
         if (text[i] == '.') {
             behind_point = true;
             continue;
@@ -68,10 +68,10 @@ decimal_from_double(double value)
         out.digits = out.digits * 10 + (uint64_t)(text[i] - '0');
         out.exponent -= behind_point ? 1 : 0;
     }
-    if (i < buf.len) {
+    if (i < len) {
         const bool negative = text[i + 1] == '-';
         int exponent = 0;
-        for (i += 2; i < buf.len; i++)
+        for (i += 2; i < len; i++)
             exponent = exponent * 10 + (text[i] - '0');
         out.exponent += negative ? -exponent : exponent;
     }

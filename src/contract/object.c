@@ -168,6 +168,7 @@ extra_add(schema_compiler *compiler, const schema_draft_node *draft, schema_obje
     /* An object that declares nothing says nothing about its keys. */
     const bool declares =
         arvo_json_get(draft->json, "properties") != NULL || object->pattern_count > 0;
+    object->has_say = declares || extra != NULL;
     object->extra = declares ? SCHEMA_EXTRA_STRIP : SCHEMA_EXTRA_KEEP;
     if (extra == NULL)
         return ARVO_OK;

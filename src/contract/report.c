@@ -10,6 +10,7 @@
 #define MESSAGE_BYTES_MAX 400u
 #define CLOSEST_WORDS_MAX 200u
 #define CLOSEST_BYTES_MAX 48u
+#define CONSTANT_WEIGHT   4u
 #define ISSUES_TEXT_BYTES 2048u
 
 /* ---- Text ----------------------------------------------------------------- */
@@ -66,14 +67,14 @@ arvo_str
 arvo__closest(arvo_str word, const arvo_str *words, size_t count)
 {
     arvo_str best = ARVO_STR_NONE;
-    size_t best_distance = word.len / 3 + 1; /* a third of the letters may be wrong */
+    size_t best_distance = word.len / 3 + 1; /* up to a third of the letters may be wrong */
     if (word.len > CLOSEST_BYTES_MAX)
         return best;
     for (size_t i = 0; i < count; i++) {
         if (words[i].len > CLOSEST_BYTES_MAX || words[i].len == 0)
             continue;
         const size_t distance = edit_distance(word, words[i]);
-        if (distance < best_distance || (distance == best_distance && best.ptr == NULL)) {
+        if (distance < best_distance) {
             best = words[i];
             best_distance = distance;
         }
@@ -152,7 +153,10 @@ issue_add(schema_run *run, const schema_node *node, const char *keyword, arvo_st
 {
     schema_collector *const collector = run->collector;
     if (collector->issues == NULL) {
-        collector->count++;
+        /* A wrong constant mostly means that another alternative was meant. */
+        const bool tells =
+            keyword != NULL && (strcmp(keyword, "const") == 0 || strcmp(keyword, "enum") == 0);
+        collector->count += tells ? CONSTANT_WEIGHT : 1;
         return;
     }
     if (collector->count == ARVO_SCHEMA_ISSUES_MAX) {

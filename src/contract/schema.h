@@ -96,6 +96,7 @@ typedef struct schema_object {
     size_t default_count;
     schema_extra extra;
     const schema_node *extra_node; /* SCHEMA_EXTRA_CHECK */
+    bool has_say;                  /* says which keys stay: not merely `required` */
 } schema_object;
 
 /* prefixItems and items, or draft-07's items and additionalItems. */

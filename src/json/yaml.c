@@ -48,10 +48,8 @@ typedef struct yaml_reader {
     arvo_str text; /* without its byte order mark */
     arvo_arena *arena;
     arvo_error *err;
-    arvo__map anchors;   /* name -> yaml_anchor, of the present document */
-    size_t nodes;        /* of the file, aliases followed */
-    size_t cursor_chars; /* code points before cursor_bytes; event marks count code points */
-    size_t cursor_bytes;
+    arvo__map anchors; /* name -> yaml_anchor, of the present document */
+    size_t nodes;      /* of the file, aliases followed */
 } yaml_reader;
 
 /* A value, its number of nodes and its height (a scalar's is 0). */
@@ -68,29 +66,18 @@ typedef struct yaml_anchor {
 
 /* ---- Positions and errors ------------------------------------------------- */
 
+/* Byte offset of a mark; libyaml counts code points. For errors only: it reads from the start. */
 static size_t
-utf8_skip(arvo_str text, size_t from, size_t chars)
+yaml_mark_offset(const yaml_reader *reader, const yaml_mark_t *mark)
 {
-    size_t i = from;
-    while (chars > 0 && i < text.len) {
+    const arvo_str text = reader->text;
+    size_t i = 0;
+    for (size_t chars = mark->index; chars > 0 && i < text.len; chars--) {
         i++;
         while (i < text.len && ((unsigned char)text.ptr[i] & 0xC0u) == 0x80u)
             i++;
-        chars--;
     }
     return i;
-}
-
-/* Byte offset of a mark. Events come in order, so the cursor only moves on. */
-static size_t
-yaml_mark_offset(yaml_reader *reader, const yaml_mark_t *mark)
-{
-    if (mark->index < reader->cursor_chars)
-        return utf8_skip(reader->text, 0, mark->index);
-    reader->cursor_bytes =
-        utf8_skip(reader->text, reader->cursor_bytes, mark->index - reader->cursor_chars);
-    reader->cursor_chars = mark->index;
-    return reader->cursor_bytes;
 }
 
 #define YAML_FAIL(reader, mark, status, ...)                                                       \
@@ -331,21 +318,6 @@ decimal_number(yaml_reader *reader, arvo_str text, const arvo_json **out)
     return ARVO_OK;
 }
 
-/* `! 12` is a string, but libyaml drops that tag; the text still has it. */
-static bool
-plain_has_bare_tag(yaml_reader *reader)
-{
-    const arvo_str text = reader->text;
-    size_t i = yaml_mark_offset(reader, &reader->event.start_mark);
-    if (i < text.len && text.ptr[i] == '&') {
-        while (i < text.len && memchr(" \t\r\n", text.ptr[i], 4) == NULL)
-            i++;
-        while (i < text.len && memchr(" \t\r\n", text.ptr[i], 4) != NULL)
-            i++;
-    }
-    return i < text.len && text.ptr[i] == '!';
-}
-
 static arvo_status
 tag_unknown(yaml_reader *reader, const char *tag)
 {
@@ -367,6 +339,10 @@ tagged_kind(yaml_reader *reader, arvo_str text, yaml_kind *out)
                  { "float", YAML_IS_FLOAT } };
     const char *const tag = (const char *)reader->event.data.scalar.tag;
     const size_t prefix = sizeof(CORE_TAG_PREFIX) - 1;
+    if (strcmp(tag, "!") == 0) { /* the non-specific tag: as it is, a string */
+        *out = YAML_IS_STR;
+        return ARVO_OK;
+    }
     if (strncmp(tag, CORE_TAG_PREFIX, prefix) != 0)
         return tag_unknown(reader, tag);
     for (size_t i = 0; i < ARVO_COUNT_OF(tags); i++) {
@@ -391,7 +367,7 @@ scalar_kind(yaml_reader *reader, arvo_str text, yaml_kind *out)
     if (reader->event.data.scalar.tag != NULL)
         return tagged_kind(reader, text, out);
     *out = YAML_IS_STR;
-    if (reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !plain_has_bare_tag(reader))
+    if (reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
         *out = plain_kind(text);
     return ARVO_OK;
 }
