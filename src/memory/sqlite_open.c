@@ -192,9 +192,12 @@ check_identity(struct sqlite_store *store, bool *out_is_new, arvo_error *err)
 {
     int64_t application = 0, version = 0, objects = 0;
 
-    if (!query_int(store->db, "PRAGMA application_id", &application) ||
+    /* In one transaction: another process may be creating the store just now. */
+    if (!run_sql(store->db, "BEGIN") ||
+        !query_int(store->db, "PRAGMA application_id", &application) ||
         !query_int(store->db, "PRAGMA user_version", &version) ||
-        !query_int(store->db, "SELECT count(*) FROM sqlite_master", &objects))
+        !query_int(store->db, "SELECT count(*) FROM sqlite_master", &objects) ||
+        !run_sql(store->db, "COMMIT"))
         return open_fail(store, err);
     *out_is_new = application == 0 && version == 0 && objects == 0;
     if (*out_is_new && store->is_read_only)

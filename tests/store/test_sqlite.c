@@ -852,7 +852,8 @@ main(void)
                                                       .discard = discard_fresh,
                                                       .user = normal,
                                                       .many = 1000 });
-    return failed + cmocka_run_group_tests_name("sqlite only", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("sqlite only", tests, NULL, NULL);
+    return failed != 0;
 }
 
 #else
