@@ -79,7 +79,10 @@ typedef struct arvo_telemetry {
     void *self;
 } arvo_telemetry;
 
-/** Whether every function of the table is there and the version is known; else one line in err. */
+/**
+ * Whether every function of the table is there and the version is known; else one line in err.
+ * @return ARVO_OK (also for NULL), ARVO_E_VERSION, ARVO_E_INVALID (a function is missing).
+ */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_telemetry_check(const arvo_telemetry *telemetry, arvo_error *err);
 

@@ -98,6 +98,10 @@ bool arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len);
 /* A shortened, printable form for messages: quotes, control bytes escaped, cut at `max`. */
 arvo_str arvo__quote(arvo_arena *arena, arvo_str text, size_t max);
 
+/* encodeURI(text), of valid UTF-8, written where its length is known to fit (base/uri.c). */
+size_t arvo__uri_encoded_len(arvo_str text);
+void arvo__uri_encode_into(arvo_str text, char *out);
+
 void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case digits */
 
 /* arvo_error_set with ARVO_NO_OFFSET. */
