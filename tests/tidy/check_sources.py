@@ -65,6 +65,8 @@ EXCEPTIONS = "tests/tidy/exceptions.txt"
 LONG_FUNCTIONS = "tests/tidy/long_functions.txt"
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 1000
+# Tests are mostly tables of cases, which read better whole.
+TEST_FILE_LINES_MAX = 1500
 
 
 def library_files():
@@ -177,7 +179,7 @@ def function_lengths(report):
             path, name, length = line.split()
             listed[path, name] = int(length)
     seen = {}
-    for path in tree.c_files():
+    for path in tree.c_files("src", "include", "examples", "bench", "fuzz"):
         for name, line, length in functions(path):
             if length > FUNCTION_LINES_MAX:
                 seen[path, name] = length
@@ -191,8 +193,9 @@ def function_lengths(report):
 def file_lengths(report):
     for path in tree.c_files():
         lines = tree.read(path).count("\n")
-        if lines > FILE_LINES_MAX:
-            report.problem(path, f"{lines} lines, more than {FILE_LINES_MAX}: it is two files")
+        limit = TEST_FILE_LINES_MAX if path.startswith("tests/") else FILE_LINES_MAX
+        if lines > limit:
+            report.problem(path, f"{lines} lines, more than {limit}: it is two files")
 
 
 if __name__ == "__main__":
