@@ -413,19 +413,60 @@ init_required(arvo_arena *arena, const arvo_json *init)
     return required;
 }
 
+/* Whether anything but `properties` may say which keys an object has. */
+static bool
+declares_keys_elsewhere(const arvo_json *schema)
+{
+    static const char *const words[] = {
+        "additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf", "if",
+        "dependentSchemas",     "dependencies"
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(words); i++)
+        if (arvo_json_get(schema, words[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* draft-07 ignores what stands beside a $ref, so there it moves into an allOf of its own. */
+static arvo_json *
+init_without_ref(arvo_arena *arena, const arvo_json *init)
+{
+    const arvo_json *const ref = arvo_json_get(init, "$ref");
+    const arvo_str draft = arvo_json_str(arvo_json_get(init, "$schema"));
+    if (ref == NULL || !arvo_str_starts(draft, ARVO_STR("http://json-schema.org/draft-07/")))
+        return arvo_json_clone(arena, init);
+    arvo_json *const branch = arvo_json_object_new(arena);
+    arvo_json *const branches = arvo_json_array_new(arena);
+    arvo_json *const out = arvo_json_object_new(arena);
+    arvo_json_set_ref(arena, branch, ARVO_STR("$ref"), ref);
+    arvo_json_push(arena, branches, branch);
+    for (size_t i = 0; i < arvo_json_count(init); i++) {
+        const arvo_str key = arvo_json_key_at(init, i);
+        const bool kept = arvo_str_is(key, "$schema") || arvo_str_is(key, "$id") ||
+                          arvo_str_is(key, "definitions") || arvo_str_is(key, "$defs");
+        if (kept)
+            arvo_json_set_ref(arena, out, key, arvo_json_at(init, i));
+    }
+    arvo_json_set_ref(
+        arena, out, ARVO_STR("type"), arvo_json_string_ref(arena, ARVO_STR("object")));
+    arvo_json_set_ref(arena, out, ARVO_STR("allOf"), branches);
+    return out;
+}
+
 /* The accepted schema: init and parentSubject$$ (spec 3.4.4). NULL: out of memory. */
 static const arvo_json *
 init_extend(arvo_arena *arena, const arvo_json *init)
 {
-    const arvo_json *const declared = arvo_json_get(init, "properties");
+    arvo_json *const out = init_without_ref(arena, init);
+    const arvo_json *const declared = arvo_json_get(out, "properties");
     const bool has_own = arvo_json_get(declared, PARENT_SUBJECT) != NULL;
-    arvo_json *const out = arvo_json_clone(arena, init);
-    arvo_json_set_ref(arena, out, ARVO_STR("properties"), init_properties(arena, declared));
-    if (!has_own)
-        arvo_json_set_ref(arena, out, ARVO_STR("required"), init_required(arena, init));
     /* An init that declares no key says nothing about keys; one added key must not change that. */
-    const bool says_nothing = declared == NULL && arvo_json_get(init, "patternProperties") == NULL;
-    if (says_nothing && arvo_json_get(init, "additionalProperties") == NULL)
+    const bool says_nothing = declared == NULL && !declares_keys_elsewhere(out);
+    const arvo_json *const required = has_own ? NULL : init_required(arena, out);
+    arvo_json_set_ref(arena, out, ARVO_STR("properties"), init_properties(arena, declared));
+    if (required != NULL)
+        arvo_json_set_ref(arena, out, ARVO_STR("required"), required);
+    if (says_nothing)
         arvo_json_set_ref(arena, out, ARVO_STR("additionalProperties"), arvo_json_bool(true));
     return arvo_arena_failed(arena) ? NULL : out;
 }

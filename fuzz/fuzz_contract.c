@@ -1,0 +1,64 @@
+/* Contract documents, as YAML or JSON. Law: a set holds what it took, by every
+ * name it goes by, and nothing of what it refused. */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arvo/contract.h>
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            abort();                                                                               \
+    } while (0)
+
+static void
+contract_check(const arvo_contracts *contracts, const arvo_contract *contract)
+{
+    CHECK(arvo_contracts_find(contracts, arvo_contract_uri(contract)) == contract);
+    CHECK(arvo_contracts_find_type(contracts, arvo_contract_type(contract)) == contract);
+    CHECK(arvo_event_type_is_valid(arvo_contract_type(contract)));
+    const size_t count = arvo_contract_version_count(contract);
+    CHECK(count > 0);
+    CHECK(arvo_contract_version_find(contract, ARVO_STR("latest")) != NULL);
+    CHECK(arvo_contract_version_find(contract, ARVO_STR("0.0.0")) == NULL);
+    for (size_t i = 0; i < count; i++) {
+        const arvo_contract_version *const version = arvo_contract_version_at(contract, i);
+        CHECK(arvo_contract_version_find(contract, version->version) == version);
+        CHECK(arvo_str_equal(version->accepts.type, arvo_contract_type(contract)));
+        CHECK(!version->is_orchestrator || version->emit_count == 1);
+        for (size_t k = 0; k < version->emit_count && k < 100; k++)
+            CHECK(
+                arvo_contract_version_emit_find(version, version->emits[k].type) ==
+                &version->emits[k]);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    arvo_arena *const arena = arvo_arena_new(NULL);
+    arvo_contracts *const contracts = arvo_contracts_new(NULL);
+    CHECK(arena != NULL && contracts != NULL);
+    arvo_document_list list = { 0 };
+    if (arvo_document_parse(
+            ARVO_STR("-"), (arvo_str){ (const char *)data, size }, arena, &list, NULL) != ARVO_OK)
+        list.count = 0;
+    for (size_t i = 0; i < list.count && i < 16; i++) {
+        const size_t before = arvo_contracts_count(contracts);
+        const arvo_contract *contract = NULL;
+        arvo_error err = { 0 };
+        const arvo_status st = arvo_contracts_add(contracts, &list.items[i], &contract, &err);
+        CHECK(arvo_contracts_count(contracts) == before + (st == ARVO_OK));
+        if (st == ARVO_OK)
+            contract_check(contracts, contract);
+        else
+            CHECK(strncmp(err.text, "-:", 2) == 0 && err.line >= 1);
+    }
+    arvo_contracts_unref(contracts);
+    arvo_arena_free(arena);
+    return 0;
+}
