@@ -48,30 +48,32 @@ cli_help(const cli_command *command, FILE *out)
 
 /* ---- Did you mean ---- */
 
-/* Edit distance (Levenshtein), for words short enough for a table on the stack. */
+/* Edit distance with swaps of neighbours (the usual typing error), for words short enough for a
+ * table on the stack: cell i, j compares the first i letters with the first j. */
 static size_t
 word_distance(const char *a, const char *b)
 {
+    size_t cost[WORD_MAX][WORD_MAX];
     const size_t a_len = strlen(a);
     const size_t b_len = strlen(b);
     if (a_len >= WORD_MAX || b_len >= WORD_MAX)
         return WORD_MAX;
-    size_t row[WORD_MAX];
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            const size_t above = row[j];
-            size_t best = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-            diagonal = above;
+    for (size_t i = 0; i <= a_len; i++) {
+        for (size_t j = 0; j <= b_len; j++) {
+            if (i == 0 || j == 0) {
+                cost[i][j] = i + j;
+                continue;
+            }
+            size_t best = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+            best = cost[i - 1][j] + 1 < best ? cost[i - 1][j] + 1 : best;
+            best = cost[i][j - 1] + 1 < best ? cost[i][j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                cost[i - 2][j - 2] + 1 < best)
+                best = cost[i - 2][j - 2] + 1;
+            cost[i][j] = best;
         }
     }
-    return row[b_len];
+    return cost[a_len][b_len];
 }
 
 const char *

@@ -88,15 +88,8 @@ bool
 cli_documents_load(const char *path, arvo_document_list *out)
 {
     arvo_error err = { 0 };
-    arvo_str text;
-    if (strcmp(path, "-") == 0) {
-        if (!cli_text_load(path, &text))
-            return false;
-        if (arvo_document_parse(ARVO_STR("-"), text, cli_arena(), out, &err) == ARVO_OK)
-            return true;
-    } else if (arvo_document_load(path, cli_arena(), out, &err) == ARVO_OK) {
+    if (arvo_document_load(path, cli_arena(), out, &err) == ARVO_OK)
         return true;
-    }
     (void)cli_fail(&err);
     return false;
 }

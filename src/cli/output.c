@@ -138,7 +138,7 @@ cli_shown(arvo_str text)
         const unsigned char c = (unsigned char)text.ptr[i];
         hidden += c < 0x20 || c == 0x7f || c == 0xc2;
     }
-    char *shown = arvo_arena_alloc(cli_arena(), text.len + hidden * 6 + 1);
+    char *shown = arvo_arena_alloc(cli_arena(), text.len + hidden * 4 + 1);
     cli_check_memory();
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -149,7 +149,7 @@ cli_shown(arvo_str text)
             continue;
         }
         const unsigned char code = c1 ? (unsigned char)text.ptr[++i] : c;
-        len += (size_t)snprintf(shown + len, 7, "\\u%04x", code);
+        len += (size_t)snprintf(shown + len, 5, "\\x%02x", code);
     }
     shown[len] = '\0';
     return shown;

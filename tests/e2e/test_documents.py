@@ -140,7 +140,7 @@ class Schemas(Case):
 
     def test_a_wrong_schema_is_a_bad_input(self):
         schema = self.write("s.json", {"type": "strin"})
-        instance = self.write("i.json", "x")
+        instance = self.write("i.json", '"x"')
         self.fails(2, "schema", "validate", schema, instance, says=["s.json", "strin"])
 
 

@@ -144,7 +144,7 @@ class Files(CounterCase):
     def test_terminal_escapes_in_data_are_shown_not_sent(self):
         app = self.write("app.yaml", COUNTER.replace("initial: deciding", 'initial: deciding\nentry: [ { type: log, params: { message: "\\x1b[31mred\\x07" } } ]'))
         out = self.ok("run", app, "--event", self.start(0), "--follow").out
-        self.assertIn("\\u001b[31mred\\u0007", out)
+        self.assertIn("\\x1b[31mred\\x07", out)
         self.assertNotIn("\x1b", out)
 
 

@@ -84,8 +84,8 @@ class Usage(Case):
         self.fails(2, "machine", "check", "--", "--json", says="--json")
 
     def test_hostile_arguments_stay_on_one_line(self):
-        self.fails(2, "evil\n\033[31mverb", says="\\u001b")
-        self.fails(2, "run", "no\nsuch\x7fapp", "--event", "x\ry", says="\\u000d")
+        self.fails(2, "evil\n\033[31mverb", says="\\x1b")
+        self.fails(2, "run", "no\nsuch\x7fapp", "--event", "x\ry", says="\\x0d")
         self.fails(2, "x" * 100000, says="unknown verb")
 
     def test_no_colour_where_there_is_no_terminal(self):
