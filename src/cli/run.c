@@ -21,7 +21,7 @@ static const cli_option run_options[] = {
       "where instances live: memory: (the default) or sqlite:PATH" },
     { "follow", CLI_FLAG, NULL, offsetof(struct run_opts, follow),
       "deliver what is emitted to the app's orchestrators and mocks until nothing moves" },
-    { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs; see below" },
+    { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs, as said above" },
     { "violations", CLI_TEXT, "MODE", offsetof(struct run_opts, violations),
       "event (default): a contract violation is answered by an error event; return: it fails" },
     { 0 },

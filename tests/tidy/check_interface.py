@@ -74,7 +74,7 @@ def manual(report):
         if text is None:
             report.problem(f"arvo help {verb}", "fails")
             continue
-        options = set(re.findall(r"(?<![\w-])--([a-z][a-z0-9-]*)", text))
+        options = set(re.findall(r"^  --([a-z][a-z0-9-]*)", text, re.MULTILINE))
         if verb in ("help", "version"):
             continue
         verb_page = f"man/arvo-{verb}.1"
