@@ -13,12 +13,15 @@ if [ ! -f build-fuzz/build.ninja ]; then
     CC=clang meson setup build-fuzz -Dfuzzing=true -Dbench=false -Db_sanitize=address,undefined \
         -Db_lundef=false >/dev/null || exit 1
 fi
-ninja -C build-fuzz >/dev/null || { ninja -C build-fuzz; exit 1; }
+# The targets alone: the tests need no second build here.
+programs=$(ninja -C build-fuzz -t targets all | sed -n 's/^\(fuzz\/fuzz_[a-z0-9_]*\): .*/\1/p' | sort -u)
+# shellcheck disable=SC2086 # a list of words
+ninja -C build-fuzz $programs >build-fuzz/build.log 2>&1 || { grep -vE '^\[[0-9]+/' build-fuzz/build.log; exit 1; }
 
 found=0
 targets=0
-for program in build-fuzz/fuzz/fuzz_*; do
-    [ -f "$program" ] && [ -x "$program" ] || continue
+for program in $programs; do
+    program=build-fuzz/$program
     name=${program##*/fuzz_}
     case " ${FUZZ_TARGETS:-$name} " in *" $name "*) ;; *) continue ;; esac
     targets=$((targets + 1))
