@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """run, ps, show, history: the purchase example, an app of the test's own, and what programs read."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import shlex
+import struct
 import subprocess
+import termios
 
 from harness import ARVO, PURCHASE, PURCHASE_EVENTS, Case, CounterCase, main
 
@@ -159,6 +164,46 @@ class Purchase(Case):
         sequence = [line["seq"] for line in history]
         self.assertEqual(sequence, sorted(set(sequence)))
         self.assertIn("com.approval.request", self.ok("history", "order-big", *store).out)
+
+    def on_a_terminal(self, columns, *arguments, **env):
+        """What the command prints on a terminal of that width."""
+        reader, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        process = subprocess.Popen([ARVO, *arguments], cwd=self.folder, stdout=terminal, env={**environment, "TERM": "xterm", **env})
+        os.close(terminal)
+        text = b""
+        while True:
+            try:
+                part = os.read(reader, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            text += part
+        os.close(reader)
+        self.assertEqual(process.wait(timeout=60), 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_colours_on_a_terminal_only(self):
+        self.follow(purchase_event("start-big"))
+        for verb in (["ps"], ["show", "order-big"], ["history", "order-big"]):
+            command = [*verb, "--store", "sqlite:orders.db"]
+            self.assertIn("\033[1m", self.on_a_terminal(100, *command))
+            self.assertNotIn("\033", self.on_a_terminal(100, *command, NO_COLOR="1"))
+            self.assertNotIn("\033", self.on_a_terminal(100, *command, TERM="dumb"))
+            self.assertNotIn("\033", self.ok(*command).out)
+        self.assertNotIn("\033", self.on_a_terminal(100, "ps", "--store", "sqlite:orders.db", "--json"))
+
+    def test_tables_fit_the_terminal(self):
+        self.follow(purchase_event("start-big"))
+        command = ["history", "order-big", "--store", "sqlite:orders.db"]
+        narrow = re.sub(r"\033\[\d*m", "", self.on_a_terminal(95, *command))
+        self.assertTrue(any(line.endswith("…") for line in narrow.splitlines()), narrow)
+        for line in narrow.splitlines():
+            self.assertLessEqual(len(line), 95)
+        self.assertNotIn("…", self.on_a_terminal(300, *command))
+        self.assertNotIn("…", self.ok(*command).out)
 
     def test_looking_for_what_is_not_there(self):
         self.follow(purchase_event("start-small"))
