@@ -11,6 +11,7 @@
  * is kept. A part that declares nothing about keys or items has no say. */
 
 #include "contract/schema.h"
+#include "json/object.h"
 
 /* What the parts of a schema made of one value. */
 typedef struct verdict {
@@ -142,59 +143,136 @@ normalise_member(
     return true;
 }
 
+/* The result of an object. As long as it is the head of the value itself, nothing is built. */
+typedef struct object_builder {
+    schema_run *run;
+    const arvo_json *value;
+    struct arvo__member *members; /* NULL: no difference yet */
+    size_t cap;                   /* members at most, should they be built */
+    size_t count;
+} object_builder;
+
+static void
+builder_put(object_builder *builder, const struct arvo__member *member)
+{
+    builder->members[builder->count] = *member;
+    if (builder->cap > ARVO__OBJECT_SCAN_MAX)
+        arvo__object_index(builder->members, (uint32_t)builder->count);
+    builder->count++;
+}
+
+/* From here on the result differs. */
+static bool
+builder_start(object_builder *builder)
+{
+    const size_t same = builder->count;
+    builder->members = arvo__object_storage(builder->run->arena, builder->cap);
+    if (builder->members == NULL)
+        return arvo__schema_stop(builder->run, ARVO_E_NOMEM);
+    builder->count = 0;
+    for (size_t i = 0; i < same; i++)
+        builder_put(builder, &builder->value->as.members[i]);
+    return true;
+}
+
+/* `original` is the value's own member of this key, NULL for a default; `kept` its new value. */
+static bool
+builder_add(
+    object_builder *builder, const struct arvo__member *original, const schema_entry *entry,
+    const arvo_json *kept)
+{
+    if (builder->members == NULL) {
+        if (original == &builder->value->as.members[builder->count] && kept == &original->value) {
+            builder->count++;
+            return true;
+        }
+        if (!builder_start(builder))
+            return false;
+    }
+    struct arvo__member member = { .value = *kept };
+    if (original != NULL) {
+        member.key = original->key;
+        member.key_len = original->key_len;
+        member.key_plain = original->key_plain;
+    } else {
+        member.key = entry->key;
+        member.key_len = entry->key_len;
+        member.key_plain = entry->is_plain;
+    }
+    builder_put(builder, &member);
+    return true;
+}
+
 static const arvo_json *
-member_find(const arvo_json *object, size_t expected, arvo_str key)
+builder_finish(object_builder *builder)
+{
+    if (builder->members == NULL && builder->count == builder->value->len)
+        return builder->value;
+    arvo_json *const out = arvo__arena_alloc(builder->run->arena, sizeof(*out));
+    if (out == NULL) {
+        (void)arvo__schema_stop(builder->run, ARVO_E_NOMEM);
+        return NULL;
+    }
+    /* Without its tail the value's own members serve: they are shared, never changed. */
+    const bool indexed = builder->members != NULL && builder->cap > ARVO__OBJECT_SCAN_MAX;
+    *out = (arvo_json){ .type = ARVO_JSON_OBJECT,
+                        .flags = indexed ? ARVO__JSON_INDEXED : 0,
+                        .len = (uint32_t)builder->count,
+                        .as.members = builder->members != NULL ? builder->members
+                                                               : builder->value->as.members };
+    return out;
+}
+
+static const struct arvo__member *
+member_find(const arvo_json *object, size_t expected, const schema_entry *entry)
 {
     if (expected < object->len) {
         const struct arvo__member *const member = &object->as.members[expected];
-        if (member->key_len == key.len && schema__bytes_equal(member->key, key.ptr, key.len))
-            return &member->value;
+        if (member->key_len == entry->key_len &&
+            schema__bytes_equal(member->key, entry->key, entry->key_len))
+            return member;
     }
-    return arvo_json_get_str(object, key);
+    return arvo__object_find(object, entry->key, entry->key_len);
 }
 
-/* The declared keys, in their order. Clears *same when they are not the first ones of the value. */
+/* The declared keys, in their order. */
 static bool
-normalise_declared(
-    schema_run *run, const schema_object *object, const arvo_json *value, arvo_json *out,
-    bool *same)
+normalise_declared(schema_run *run, const schema_object *object, object_builder *builder)
 {
-    size_t count = 0;
     for (size_t i = 0; i < object->declared_count; i++) {
         const schema_entry *const entry = &object->entries[i];
-        const arvo_str key = { entry->key, entry->key_len };
-        const arvo_json *const part = member_find(value, count, key);
+        const struct arvo__member *const member =
+            member_find(builder->value, builder->count, entry);
         const arvo_json *kept = entry->default_value;
-        if (part == NULL && kept == NULL)
+        if (member == NULL && kept == NULL)
             continue;
-        if (part != NULL && !normalise_member(run, object, entry->node, key, part, &kept))
+        const arvo_str key = { entry->key, entry->key_len };
+        if (member != NULL &&
+            !normalise_member(run, object, entry->node, key, &member->value, &kept))
             return false;
-        *same = *same && kept == part && part == &value->as.members[count].value;
-        arvo_json_set_ref(run->arena, out, key, kept);
-        count++;
+        if (!builder_add(builder, member, entry, kept))
+            return false;
     }
     return true;
 }
 
 /* Then, in the order of the input, the others that stay. */
 static bool
-normalise_extras(
-    schema_run *run, const schema_object *object, const arvo_json *value, arvo_json *out,
-    bool *same)
+normalise_extras(schema_run *run, const schema_object *object, object_builder *builder)
 {
-    for (size_t i = 0; i < value->len; i++) {
-        const struct arvo__member *const member = &value->as.members[i];
-        const arvo_str key = { member->key, member->key_len };
+    size_t hint = 0;
+    for (size_t i = 0; i < builder->value->len; i++) {
+        const struct arvo__member *const member = &builder->value->as.members[i];
         const schema_entry *const entry =
-            arvo__schema_object_search(object, member->key, member->key_len);
+            schema__object_find(object, member->key, member->key_len, &hint);
         if (entry != NULL && entry->node != NULL)
             continue;
+        const arvo_str key = { member->key, member->key_len };
         const arvo_json *kept = NULL;
         if (!normalise_member(run, object, NULL, key, &member->value, &kept))
             return false;
-        *same = *same && kept == &member->value;
-        if (kept != NULL)
-            arvo_json_set_ref(run->arena, out, key, kept);
+        if (kept != NULL && !builder_add(builder, member, NULL, kept))
+            return false;
     }
     return true;
 }
@@ -204,16 +282,12 @@ normalise_object(schema_run *run, const schema_object *object, const arvo_json *
 {
     if (!schema__spend(run, (size_t)value->len + object->declared_count))
         return NULL;
-    arvo_json *const out = arvo_json_object_new(run->arena);
-    bool same = true;
-    if (!normalise_declared(run, object, value, out, &same) ||
-        !normalise_extras(run, object, value, out, &same))
+    object_builder builder = { .run = run,
+                               .value = value,
+                               .cap = (size_t)value->len + object->default_count };
+    if (!normalise_declared(run, object, &builder) || !normalise_extras(run, object, &builder))
         return NULL;
-    if (arvo_arena_failed(run->arena)) {
-        (void)arvo__schema_stop(run, ARVO_E_NOMEM);
-        return NULL;
-    }
-    return same ? value : out;
+    return builder_finish(&builder);
 }
 
 static const arvo_json *

@@ -70,7 +70,9 @@ entry_add(schema_compiler *compiler, schema_object *object, arvo_str key, schema
     if (own.ptr == NULL)
         return arvo__nomem(compiler->err);
     schema_entry *const entry = &object->entries[object->entry_count];
-    *entry = (schema_entry){ .key = own.ptr, .key_len = (uint32_t)own.len };
+    *entry = (schema_entry){ .key = own.ptr,
+                             .key_len = (uint32_t)own.len,
+                             .is_plain = arvo__json_str_is_plain(own.ptr, own.len) };
     index_add(object, object->entry_count++);
     *out = entry;
     return ARVO_OK;

@@ -41,26 +41,34 @@ lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Levenshtein's distance, letter case ignored. */
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Edits between two words: a letter added, dropped, changed, or two neighbours swapped; letter case
+ * ignored. */
 static size_t
 edit_distance(arvo_str a, arvo_str b)
 {
-    size_t row[CLOSEST_BYTES_MAX + 1];
+    size_t rows[3][CLOSEST_BYTES_MAX + 1]; /* of i - 2, i - 1 and i, in turn */
     for (size_t k = 0; k <= b.len; k++)
-        row[k] = k;
+        rows[0][k] = k;
     for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
+        const size_t *const above = rows[(i - 1) % 3];
+        const size_t *const higher = rows[(i + 1) % 3];
+        size_t *const row = rows[i % 3];
         row[0] = i;
         for (size_t k = 1; k <= b.len; k++) {
-            const size_t above = row[k];
-            size_t best = diagonal + (lower(a.ptr[i - 1]) != lower(b.ptr[k - 1]));
-            best = above + 1 < best ? above + 1 : best;
-            best = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-            row[k] = best;
-            diagonal = above;
+            const bool differ = lower(a.ptr[i - 1]) != lower(b.ptr[k - 1]);
+            row[k] = least(above[k - 1] + differ, least(above[k], row[k - 1]) + 1);
+            if (differ && i > 1 && k > 1 && lower(a.ptr[i - 1]) == lower(b.ptr[k - 2]) &&
+                lower(a.ptr[i - 2]) == lower(b.ptr[k - 1]))
+                row[k] = least(row[k], higher[k - 2] + 1);
         }
     }
-    return row[b.len];
+    return rows[a.len % 3][b.len];
 }
 
 arvo_str
@@ -233,6 +241,8 @@ bool
 arvo__schema_type_issue(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     char types[96];
+    if (!is_collecting(run))
+        return false;
     if (node->types == 0)
         return arvo__schema_issue(run, node, NULL, "nothing is allowed here");
     return arvo__schema_issue(
@@ -263,6 +273,8 @@ bool
 arvo__schema_missing_issue(schema_run *run, const schema_node *node, const schema_entry *entry)
 {
     char types[96];
+    if (!is_collecting(run))
+        return false;
     const schema_path path = { .parent = run->path, .key = entry->key, .at = entry->key_len };
     const bool known = entry->node != NULL && entry->node->types != SCHEMA_TYPES_ALL;
     run->path = &path;

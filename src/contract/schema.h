@@ -67,6 +67,7 @@ typedef struct schema_entry {
     const char *key;
     uint32_t key_len;
     bool is_required;
+    bool is_plain;                  /* needs no escape when written */
     const schema_node *node;        /* NULL: only required, not declared */
     const arvo_json *default_value; /* NULL: none */
 } schema_entry;

@@ -129,22 +129,15 @@ json_document_parse(
     const arvo_json_parse_opts opts = { .bytes_max = ARVO_DOCUMENT_BYTES_MAX };
     const arvo_status st = arvo_json_parse_opt(text, &opts, arena, &root, err);
     if (st != ARVO_OK) {
-        if (err != NULL) {
-            const bool placed = err->offset != ARVO_NO_OFFSET;
-            uint32_t line = 1;
-            uint32_t column = 1;
-            arvo__text_position(text, placed ? err->offset : 0, &line, &column);
-            error_place(err, file, line, column);
-        }
+        if (err != NULL)
+            error_place(
+                err, file, err->line > 0 ? err->line : 1, err->column > 0 ? err->column : 1);
         return st;
     }
 
-    size_t first = 0;
-    while (first < text.len && memchr(" \t\r\n", text.ptr[first], 4) != NULL)
-        first++;
     uint32_t column = 0;
-    *document = (arvo_document){ .root = root, .file = file, .text = text };
-    arvo__text_position(text, first, &document->first_line, &column);
+    *document = (arvo_document){ .root = root, .file = file, .text = text, .first_line = 1 };
+    (void)arvo_json_locate(text, ARVO_STR(""), &document->first_line, &column);
     *out = (arvo_document_list){ document, 1 };
     return ARVO_OK;
 }
