@@ -134,10 +134,22 @@ list_append(cli_list *list, const char *item)
     list->items[list->count++] = item;
 }
 
+/* What is not would make broken JSON of whatever it goes into. */
+static bool
+text_is_utf8(const char *text)
+{
+    arvo_buf encoded = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    const arvo_status st = arvo_uri_encode(arvo_str_from(text), &encoded, NULL);
+    arvo_buf_fini(&encoded);
+    return st != ARVO_E_MALFORMED;
+}
+
 static bool
 args_store(cli_args *args, const cli_option *option, const char *value, void *opts)
 {
     void *variable = (char *)opts + option->offset;
+    if (value != NULL && !text_is_utf8(value))
+        return args_fail(args, cli_printf("--%s: its value is not UTF-8", option->name));
     switch (option->kind) {
     case CLI_FLAG:
         *(bool *)variable = true;
@@ -195,7 +207,8 @@ cli_parse(cli_args *args, void *opts)
             return args_fail(
                 args, cli_printf("--%s takes no value", command->options[optopt - 256].name));
         if (found == '?')
-            return args_unknown(args, args->argv[optind - 1]);
+            return args_unknown(
+                args, optopt > 0 ? cli_printf("-%c", optopt) : args->argv[optind - 1]);
         if (!args_store(args, &command->options[found - 256], optarg, opts))
             return false;
     }

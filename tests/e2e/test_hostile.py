@@ -55,8 +55,8 @@ class Files(CounterCase):
     def test_invalid_utf8(self):
         self.bad_event(b'{"id": "\xff"}', "bad.json:1")
         self.fails(2, "machine", "check", self.write("bad.yaml", b"kind: \xc3\x28\n"), says="bad.yaml:")
-        result = self.arvo("event", "new", "--type", b"com.test.\xff\xfe", "--source", "com.a.b", "--subject", "s")
-        self.assertIn(result.code, (1, 2), result)
+        for option in ("--type", "--subject", "--data", "--ext"):
+            self.fails(2, "event", "new", "--source", "com.a.b", option, b"a=\xff\xfe", says=[option, "UTF-8"])
 
     def test_nul_bytes(self):
         self.bad_event(b'{"id": "a\x00b"}', "bad.json:1")

@@ -56,6 +56,8 @@ class Usage(Case):
         self.fails(2, "run", "app", "--evnt", "x", says=["--evnt", "did you mean --event?"])
         self.fails(2, "ps", "--sotre=x", says="did you mean --store?")
         self.fails(2, "ps", "-x", says="unknown option -x")
+        self.fails(2, "ps", "--json", "-yz", says="unknown option -y")
+        self.fails(2, "bench", "--ev", "3", says="--ev")
         self.fails(2, "--vresion", says="unknown option")
 
     def test_options_want_their_values(self):
