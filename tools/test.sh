@@ -51,7 +51,7 @@ suite() {
     rm -f "$dir/meson-logs/testlog.json"
     # What fails is shown by the summary, which reads the log.
     # shellcheck disable=SC2086 # $args is a list of words
-    meson test -C "$dir" --no-rebuild --num-processes "$jobs" --quiet $args >/dev/null 2>&1
+    meson test -C "$dir" --no-rebuild --num-processes "$jobs" --timeout-multiplier 3 --quiet $args >/dev/null 2>&1
     summary="$summary $name=$dir/meson-logs/testlog.json"
 }
 
