@@ -7,6 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef ARVO__ARENA_GUARDED
+#include <sanitizer/asan_interface.h>
+#define ARENA_GAP_BYTES       ((size_t)8)
+#define arena_hide(ptr, size) ASAN_POISON_MEMORY_REGION((ptr), (size))
+#define arena_show(ptr, size) ASAN_UNPOISON_MEMORY_REGION((ptr), (size))
+#else
+#define ARENA_GAP_BYTES       ((size_t)0)
+#define arena_hide(ptr, size) ((void)(ptr), (void)(size))
+#define arena_show(ptr, size) ((void)(ptr), (void)(size))
+#endif
+
 #define ARENA_CHUNK_BYTES_MIN      ((size_t)256)
 #define ARENA_CHUNK_BYTES_GROW_MAX ((size_t)8 * 1024 * 1024) /* doubling stops here */
 
@@ -65,7 +76,21 @@ arena_chunk_new(arvo_arena *arena, size_t size)
     chunk->next = NULL;
     chunk->size = size;
     arena->bytes_total += size;
+    arena_hide(chunk->data, size);
     return chunk;
+}
+
+/* Free the chunks behind `last`. */
+static void
+arena_chunks_free(arvo_arena *arena, struct arvo__chunk *last)
+{
+    for (struct arvo__chunk *chunk = last->next, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        arena->bytes_total -= chunk->size;
+        arena_show(chunk->data, chunk->size);
+        arvo__free(arena_allocator(arena), chunk, sizeof(*chunk) + chunk->size);
+    }
+    last->next = NULL;
 }
 
 static void
@@ -116,43 +141,76 @@ arvo_arena_free(arvo_arena *arena)
         return;
     const arvo_allocator copy = arena->allocator;
     const arvo_allocator *allocator = arena->has_allocator ? &copy : NULL;
-    for (struct arvo__chunk *chunk = arena->first, *next; chunk != NULL; chunk = next) {
-        next = chunk->next;
-        arvo__free(allocator, chunk, sizeof(*chunk) + chunk->size);
-    }
+    arena_chunks_free(arena, arena->first);
+    arena_show(arena->first->data, arena->first->size);
+    arvo__free(allocator, arena->first, sizeof(*arena->first) + arena->first->size);
     arvo__free(allocator, arena, sizeof(*arena));
 }
 
-/* Make the next chunk one that holds `size`: an empty one from earlier work when it is large
- * enough, else a new one put in front of those. */
+/* Take the first empty chunk of at least `size` bytes out of those behind the current one. */
+static struct arvo__chunk *
+arena_chunk_take(arvo_arena *arena, size_t size)
+{
+    for (struct arvo__chunk **link = &arena->current->next; *link != NULL; link = &(*link)->next) {
+        struct arvo__chunk *chunk = *link;
+        if (chunk->size >= size) {
+            *link = chunk->next;
+            return chunk;
+        }
+    }
+    return NULL;
+}
+
+/* Chunks double, so that their number stays small, as far as bytes_max and memory allow. */
+static struct arvo__chunk *
+arena_chunk_grow(arvo_arena *arena, size_t size)
+{
+    const size_t room = arena->bytes_max - arena->bytes_total;
+    size_t bytes = arena->current->size < ARENA_CHUNK_BYTES_GROW_MAX ? arena->current->size * 2
+                                                                     : arena->current->size;
+    if (bytes > room)
+        bytes = room;
+    if (bytes < size)
+        bytes = size;
+    struct arvo__chunk *chunk = arena_chunk_new(arena, bytes);
+    return chunk == NULL && bytes > size ? arena_chunk_new(arena, size) : chunk;
+}
+
+/* Make the next chunk one that holds `size` and enter it. */
+static bool
+arena_next(arvo_arena *arena, size_t size)
+{
+    struct arvo__chunk *chunk = arena_chunk_take(arena, size);
+    if (chunk == NULL)
+        chunk = arena_chunk_grow(arena, size);
+    if (chunk == NULL && arena->current->next != NULL) {
+        arena_chunks_free(arena, arena->current); /* empty, too small, and in the way */
+        chunk = arena_chunk_grow(arena, size);
+    }
+    if (chunk == NULL)
+        return false;
+    chunk->next = arena->current->next;
+    arena->current->next = chunk;
+    arena_enter(arena, chunk, 0);
+    return true;
+}
+
 void *
 arvo__arena_alloc_slow(arvo_arena *arena, size_t size)
 {
-    const size_t rounded = (size + 7u) & ~(size_t)7u;
-    if (rounded < size) {
+    if (size > SIZE_MAX - 7u - ARENA_GAP_BYTES) {
         arena->failed = true;
         return NULL;
     }
-
-    struct arvo__chunk *next = arena->current->next;
-    if (next == NULL || next->size < rounded) {
-        size_t bytes = arena->current->size < ARENA_CHUNK_BYTES_GROW_MAX ? arena->current->size * 2
-                                                                         : arena->current->size;
-        if (bytes < rounded)
-            bytes = rounded;
-        struct arvo__chunk *chunk = arena_chunk_new(arena, bytes);
-        if (chunk == NULL && bytes > rounded)
-            chunk = arena_chunk_new(arena, rounded);
-        if (chunk == NULL) {
-            arena->failed = true;
-            return NULL;
-        }
-        chunk->next = next;
-        arena->current->next = chunk;
-        next = chunk;
+    const size_t rounded = ((size + 7u) & ~(size_t)7u) + ARENA_GAP_BYTES;
+    if (rounded > (size_t)(arena->end - arena->cursor) && !arena_next(arena, rounded)) {
+        arena->failed = true;
+        return NULL;
     }
-    arena_enter(arena, next, rounded);
-    return next->data;
+    char *ptr = arena->cursor;
+    arena->cursor += rounded;
+    arena_show(ptr, size);
+    return ptr;
 }
 
 void *
@@ -215,6 +273,19 @@ arvo_arena_printf(arvo_arena *arena, const char *format, ...)
     return str;
 }
 
+/* Nothing behind the cursor may be used any more. */
+static void
+arena_hide_rest(arvo_arena *arena)
+{
+#ifdef ARVO__ARENA_GUARDED
+    arena_hide(arena->cursor, (size_t)(arena->end - arena->cursor));
+    for (struct arvo__chunk *chunk = arena->current->next; chunk != NULL; chunk = chunk->next)
+        arena_hide(chunk->data, chunk->size);
+#else
+    (void)arena;
+#endif
+}
+
 arvo_arena_mark
 arvo_arena_mark_get(arvo_arena *arena)
 {
@@ -227,6 +298,7 @@ arvo_arena_rewind(arvo_arena *arena, arvo_arena_mark mark)
 {
     ARVO_ASSERT(arena != NULL && mark.chunk != NULL);
     arena_enter(arena, mark.chunk, mark.used);
+    arena_hide_rest(arena);
     arena->failed = false;
 }
 
@@ -235,6 +307,7 @@ arvo_arena_reset(arvo_arena *arena)
 {
     ARVO_ASSERT(arena != NULL);
     arena_enter(arena, arena->first, 0);
+    arena_hide_rest(arena);
     arena->failed = false;
 }
 

@@ -77,16 +77,24 @@ arvo_buf_append_char(arvo_buf *buf, char c)
 void
 arvo_buf_printf(arvo_buf *buf, const char *format, ...)
 {
+    /* Not printed in place: the NUL that vsnprintf() adds might be the one byte too many. */
+    char small[256];
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    const int len = vsnprintf(NULL, 0, format, args);
+    const int len = vsnprintf(small, sizeof(small), format, args);
     va_end(args);
 
-    /* vsnprintf ends with a NUL, which needs room but does not count. */
-    char *dst = len >= 0 ? arvo_buf_reserve(buf, (size_t)len + 1) : NULL;
-    if (dst != NULL && vsnprintf(dst, (size_t)len + 1, format, again) == len)
-        buf->len += (size_t)len;
+    if (len >= 0 && (size_t)len < sizeof(small)) {
+        arvo_buf_append(buf, small, (size_t)len);
+    } else if (len >= 0 && arvo_buf_reserve(buf, (size_t)len) != NULL) {
+        char *text = arvo__alloc(buf->allocator, (size_t)len + 1);
+        if (text != NULL && vsnprintf(text, (size_t)len + 1, format, again) == len)
+            arvo_buf_append(buf, text, (size_t)len);
+        else
+            buf->status = ARVO_E_NOMEM;
+        arvo__free(buf->allocator, text, (size_t)len + 1);
+    }
     va_end(again);
 }
 

@@ -46,36 +46,45 @@ arvo__assert_failed(const char *condition, const char *file, int line)
     abort();
 }
 
-/* Messages quote outside text, which may hold anything: control bytes would break the one-line rule
- * or drive a terminal, so each becomes \xHH. Returns where the cut text ends, never inside a code
- * point. */
+/* Messages quote outside text, which may hold anything: what would break the one-line rule, drive a
+ * terminal or be no UTF-8 is shown as \xHH. Cut where there is no more room, between characters. */
 static void
-error_store(arvo_error *err, const char *text)
+error_store(arvo_error *err, const char *text, size_t len)
 {
-    static const char digits[] = "0123456789abcdef";
     const size_t cap = sizeof(err->text) - 1;
     size_t out = 0;
 
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        const size_t need = c < 0x20 || c == 0x7f ? 4 : 1;
-        if (out + need > cap) {
-            while (out > 0 && ((unsigned char)err->text[out - 1] & 0xc0) == 0x80)
-                out--;
-            if (out > 0 && (unsigned char)err->text[out - 1] >= 0xc0)
-                out--;
+    for (size_t i = 0; i < len;) {
+        const size_t shown = arvo__printable(text + i, len - i);
+        if (out + (shown > 0 ? shown : 4) > cap)
             break;
-        }
-        if (need == 1) {
-            err->text[out++] = (char)c;
+        if (shown > 0) {
+            memcpy(err->text + out, text + i, shown);
+            out += shown;
+            i += shown;
         } else {
-            err->text[out++] = '\\';
-            err->text[out++] = 'x';
-            err->text[out++] = digits[c >> 4];
-            err->text[out++] = digits[c & 15];
+            memcpy(err->text + out, "\\x", 2);
+            arvo__hex(text + i, 1, err->text + out + 2);
+            out += 4;
+            i++;
         }
     }
     err->text[out] = '\0';
+}
+
+/* Length of a text that vsnprintf() cut to `cap` bytes: without a character's first half. */
+static size_t
+error_cut(const char *text, int wanted, size_t cap)
+{
+    if (wanted < 0)
+        return 0;
+    if ((size_t)wanted < cap)
+        return (size_t)wanted;
+    size_t len = cap - 1;
+    size_t back = 1;
+    while (back < 4 && back < len && ((unsigned char)text[len - back] & 0xc0) == 0x80)
+        back++;
+    return arvo__utf8_sequence(text + len - back, back) == back ? len : len - back;
 }
 
 arvo_status
@@ -87,15 +96,14 @@ arvo_error_set(arvo_error *err, arvo_status status, size_t offset, const char *f
     char text[ARVO_ERROR_TEXT_BYTES_MAX];
     va_list args;
     va_start(args, format);
-    if (vsnprintf(text, sizeof(text), format, args) < 0)
-        text[0] = '\0';
+    const int wanted = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
 
     err->status = status;
     err->offset = offset;
     err->line = 0;
     err->column = 0;
-    error_store(err, text);
+    error_store(err, text, error_cut(text, wanted, sizeof(text)));
     return status;
 }
 
@@ -105,17 +113,19 @@ arvo_error_prefix(arvo_error *err, const char *format, ...)
     if (err == NULL)
         return;
 
-    char text[2 * ARVO_ERROR_TEXT_BYTES_MAX];
+    char text[2 * ARVO_ERROR_TEXT_BYTES_MAX + 2]; /* prefix, ": ", what was there */
     va_list args;
     va_start(args, format);
-    const int len = vsnprintf(text, ARVO_ERROR_TEXT_BYTES_MAX, format, args);
+    const int wanted = vsnprintf(text, ARVO_ERROR_TEXT_BYTES_MAX, format, args);
     va_end(args);
-    if (len < 0)
+    if (wanted < 0)
         return;
 
-    const size_t used = strlen(text);
-    (void)snprintf(text + used, sizeof(text) - used, ": %s", err->text);
-    error_store(err, text);
+    size_t used = error_cut(text, wanted, ARVO_ERROR_TEXT_BYTES_MAX);
+    const size_t rest = strlen(err->text);
+    memcpy(text + used, ": ", 2);
+    memcpy(text + used + 2, err->text, rest);
+    error_store(err, text, used + 2 + rest);
 }
 
 arvo_status

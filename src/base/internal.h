@@ -7,7 +7,7 @@
 
 #include "arvo_config.h"
 
-#define ARVO_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ARVO_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define ARVO_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* A caller's bug stops here, in release builds too; bad input never does. */
@@ -26,6 +26,17 @@ void arvo__free(const arvo_allocator *allocator, void *ptr, size_t size);
 /* ---- Arena --------------------------------------------------------------- */
 
 struct arvo__chunk; /* base/arena.c */
+
+/* Under AddressSanitizer what an arena has not handed out is poisoned, and a
+ * gap follows every piece: running over one, or using it after a rewind, stops
+ * the program as it would with malloc. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARVO__ARENA_GUARDED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARVO__ARENA_GUARDED 1
+#endif
+#endif
 
 struct arvo_arena {
     char *cursor; /* next free byte of the current chunk */
@@ -46,12 +57,14 @@ void *arvo__arena_alloc_slow(arvo_arena *arena, size_t size);
 static inline void *
 arvo__arena_alloc(arvo_arena *arena, size_t size)
 {
+#ifndef ARVO__ARENA_GUARDED
     const size_t rounded = (size + 7u) & ~(size_t)7u;
     if (ARVO_LIKELY(rounded >= size && rounded <= (size_t)(arena->end - arena->cursor))) {
         void *ptr = arena->cursor;
         arena->cursor += rounded;
         return ptr;
     }
+#endif
     return arvo__arena_alloc_slow(arena, size);
 }
 
@@ -87,6 +100,9 @@ arvo__utf8_is_valid(arvo_str text)
     return arvo__utf8_valid_prefix(text) == text.len;
 }
 
+/* Bytes of the sequence that begins at `p`; 0 when it is wrong or cut. `left` is not 0. */
+size_t arvo__utf8_sequence(const char *p, size_t left);
+
 size_t arvo__utf8_count(arvo_str text); /* code points of valid UTF-8 */
 
 /* Canonical standard base64 (RFC 4648 section 4, padding required, spare bits zero). */
@@ -95,7 +111,11 @@ void arvo__base64_encode(const void *bytes, size_t len, char *out);
 /* out: 3/4 of the length. false: not canonical. */
 bool arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len);
 
-/* A shortened, printable form for messages: quotes, control bytes escaped, cut at `max`. */
+/* Bytes at `p` that may be shown in a message as they are: a printable character's length, or 0
+ * for a control character or what is not UTF-8, whose first byte is shown as \xHH. */
+size_t arvo__printable(const char *p, size_t left);
+
+/* A shortened, printable form for messages: in quotes, cut at `max`. */
 arvo_str arvo__quote(arvo_arena *arena, arvo_str text, size_t max);
 
 /* encodeURI(text), of valid UTF-8, written where its length is known to fit (base/uri.c). */

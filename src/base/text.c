@@ -2,7 +2,16 @@
 
 #include "base/internal.h"
 
-#include <stdio.h>
+size_t
+arvo__printable(const char *p, size_t left)
+{
+    const unsigned char c = (unsigned char)*p;
+    if (c < 0x20 || c == 0x7f)
+        return 0;
+    if (c == 0xc2 && left >= 2 && (unsigned char)p[1] < 0xa0)
+        return 0; /* U+0080 to U+009F: terminals obey them as they obey ESC */
+    return arvo__utf8_sequence(p, left);
+}
 
 arvo_str
 arvo__quote(arvo_arena *arena, arvo_str text, size_t max)
@@ -17,12 +26,18 @@ arvo__quote(arvo_arena *arena, arvo_str text, size_t max)
         return ARVO_STR("\"...\"");
     size_t used = 0;
     out[used++] = '"';
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 0x20 || c == 0x7f)
-            used += (size_t)snprintf(out + used, cap - used, "\\x%02x", c);
-        else
-            out[used++] = (char)c;
+    for (size_t i = 0; i < len;) {
+        const size_t shown = arvo__printable(text.ptr + i, len - i);
+        if (shown > 0) {
+            memcpy(out + used, text.ptr + i, shown);
+            used += shown;
+            i += shown;
+        } else {
+            memcpy(out + used, "\\x", 2);
+            arvo__hex(text.ptr + i, 1, out + used + 2);
+            used += 4;
+            i++;
+        }
     }
     if (len < text.len) {
         memcpy(out + used, "...", 3);

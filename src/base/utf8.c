@@ -2,10 +2,10 @@
 
 #include "base/internal.h"
 
-/* Bytes of the sequence at `p`, 0 when it is wrong or cut. */
-static size_t
-utf8_sequence(const unsigned char *p, size_t left)
+size_t
+arvo__utf8_sequence(const char *text, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)text;
     const unsigned char c = p[0];
     if (c < 0x80)
         return 1;
@@ -32,18 +32,17 @@ utf8_sequence(const unsigned char *p, size_t left)
 size_t
 arvo__utf8_valid_prefix(arvo_str text)
 {
-    const unsigned char *p = (const unsigned char *)text.ptr;
     size_t i = 0;
     while (i < text.len) {
         uint64_t word;
         if (text.len - i >= sizeof(word)) {
-            memcpy(&word, p + i, sizeof(word));
+            memcpy(&word, text.ptr + i, sizeof(word));
             if ((word & 0x8080808080808080ULL) == 0) {
                 i += sizeof(word);
                 continue;
             }
         }
-        const size_t len = utf8_sequence(p + i, text.len - i);
+        const size_t len = arvo__utf8_sequence(text.ptr + i, text.len - i);
         if (len == 0)
             return i;
         i += len;
