@@ -116,6 +116,16 @@ build_next_cap(const struct arvo_json *container)
     return log2;
 }
 
+/* Let the last piece of the arena grow where it is. */
+static bool
+build_extend(arvo_arena *arena, const void *ptr, size_t size, size_t wanted)
+{
+    if ((const char *)ptr + size != arena->cursor ||
+        wanted - size > (size_t)(arena->end - arena->cursor))
+        return false;
+    return arvo__arena_alloc(arena, wanted - size) != NULL;
+}
+
 static bool
 build_grow_array(arvo_arena *arena, struct arvo_json *array)
 {
@@ -124,6 +134,13 @@ build_grow_array(arvo_arena *arena, struct arvo_json *array)
         return false;
     }
     const uint8_t log2 = build_next_cap(array);
+    if (array->cap_log2 != 0 &&
+        build_extend(
+            arena, array->as.items, sizeof(struct arvo_json) << array->cap_log2,
+            sizeof(struct arvo_json) << log2)) {
+        array->cap_log2 = log2;
+        return true;
+    }
     struct arvo_json *items = arvo__arena_alloc(arena, sizeof(*items) << log2);
     if (items == NULL)
         return false;
@@ -151,6 +168,13 @@ static bool
 build_grow_object(arvo_arena *arena, struct arvo_json *object)
 {
     const uint8_t log2 = build_next_cap(object);
+    if (object->cap_log2 != 0 && (uint32_t)1 << log2 <= ARVO__OBJECT_SCAN_MAX &&
+        build_extend(
+            arena, object->as.members, sizeof(struct arvo__member) << object->cap_log2,
+            sizeof(struct arvo__member) << log2)) {
+        object->cap_log2 = log2;
+        return true;
+    }
     struct arvo__member *members = arvo__object_storage(arena, (size_t)1 << log2);
     if (members == NULL)
         return false;

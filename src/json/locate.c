@@ -23,7 +23,7 @@ locate_string(locator *at, arvo_str *out_raw)
         return false;
     const char *start = ++at->p;
     for (; at->p < at->end && *at->p != '"'; at->p++)
-        if (*at->p == '\\')
+        if (*at->p == '\\' && at->end - at->p > 1)
             at->p++;
     if (at->p >= at->end)
         return false;
@@ -86,7 +86,18 @@ locate_key_is(arvo_str token, arvo_str raw, arvo_arena *arena)
     return same;
 }
 
-/* Move into the item or member that `token` names. */
+/* Over a key and its colon. */
+static bool
+locate_key(locator *at, arvo_str *out_raw)
+{
+    locate_space(at);
+    if (!locate_string(at, out_raw))
+        return false;
+    locate_space(at);
+    return at->p < at->end && *at->p++ == ':';
+}
+
+/* Move into the item or member that `token` names: of a key given twice, the last. */
 static bool
 locate_enter(locator *at, arvo_str token, arvo_arena *arena)
 {
@@ -94,35 +105,36 @@ locate_enter(locator *at, arvo_str token, arvo_arena *arena)
     if (at->p >= at->end || (*at->p != '{' && *at->p != '['))
         return false;
     const bool is_object = *at->p++ == '{';
-    for (size_t i = 0;; i++) {
+    const char *found = NULL;
+    for (size_t i = 0; is_object || found == NULL; i++) {
         char index[24];
         arvo_str raw = ARVO_STR_NONE;
+        if (is_object && !locate_key(at, &raw))
+            break;
         locate_space(at);
-        if (is_object) {
-            if (!locate_string(at, &raw))
-                return false;
-            locate_space(at);
-            if (at->p >= at->end || *at->p++ != ':')
-                return false;
-            locate_space(at);
-        }
         (void)snprintf(index, sizeof(index), "%zu", i);
         if (is_object ? locate_key_is(token, raw, arena) : arvo_str_is(token, index))
-            return at->p < at->end;
+            found = at->p;
         if (!locate_skip(at))
-            return false;
+            break;
         locate_space(at);
         if (at->p >= at->end || *at->p++ != ',')
-            return false;
+            break;
     }
+    at->p = found;
+    return found != NULL && found < at->end;
 }
 
 bool
 arvo_json_locate(arvo_str text, arvo_str pointer, uint32_t *line, uint32_t *column)
 {
+    if (text.len == 0)
+        return false;
     locator at = { text.ptr, text.ptr + text.len };
     arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .chunk_bytes = 4096 });
-    bool found = arena != NULL;
+    const arvo_json *root = NULL;
+    bool found = arena != NULL && arvo_json_parse(text, arena, &root, NULL) == ARVO_OK &&
+                 arvo_json_pointer_get(root, pointer) != NULL;
 
     locate_space(&at);
     for (size_t i = 0; found && i < pointer.len;) {

@@ -36,10 +36,9 @@ number_strtod(const char *text)
 void
 arvo__number_set(struct arvo_json *out, double number)
 {
-    if (fabs(number) < NUMBER_EXACT_MAX && number == trunc(number) &&
-        !(number == 0 && signbit(number))) {
+    if (fabs(number) < NUMBER_EXACT_MAX && number == trunc(number)) {
         out->type = ARVO_JSON_INT;
-        out->as.integer = (int64_t)number;
+        out->as.integer = (int64_t)number; /* -0 becomes 0, as it would when written */
     } else {
         out->type = ARVO_JSON_DOUBLE;
         out->as.number = number;
@@ -146,7 +145,7 @@ arvo__number_parse(const char *text, const char **end, struct arvo_json *out)
 
     if (scan.integral && scan.digits <= 19 && scan.exponent == 0) {
         const uint64_t limit = (uint64_t)INT64_MAX + minus;
-        if (scan.mantissa <= limit && !(minus && scan.mantissa == 0)) {
+        if (scan.mantissa <= limit) {
             out->type = ARVO_JSON_INT;
             out->as.integer = minus ? (int64_t)(0 - scan.mantissa) : (int64_t)scan.mantissa;
             return ARVO__NUMBER_OK;
@@ -216,28 +215,62 @@ number_decimal_few(double number, number_decimal *out)
     return false;
 }
 
+static bool
+number_decimal_is(const number_decimal *decimal, double number)
+{
+    char text[48];
+    (void)snprintf(
+        text, sizeof(text), "%.*se%d", decimal->len, decimal->digits,
+        decimal->point - decimal->len);
+    return number_strtod(text) == number;
+}
+
+/* `number` correctly rounded to `precision` digits. */
+static void
+number_decimal_round(double number, int precision, number_decimal *out)
+{
+    char text[48];
+    (void)snprintf(text, sizeof(text), "%.*e", precision - 1, number);
+    out->len = 0;
+    const char *p = text;
+    for (; *p != 'e'; p++) /* the decimal point is the locale's: skip whatever is no digit */
+        if (number_is_digit(*p) && out->len < precision)
+            out->digits[out->len++] = *p;
+    out->point = (int)strtol(p + 1, NULL, 10) + 1;
+}
+
+/* One more in the last digit. A carry past the first makes no shorter decimal: false. */
+static bool
+number_decimal_next(number_decimal *decimal)
+{
+    int i = decimal->len - 1;
+    for (; i >= 0 && decimal->digits[i] == '9'; i--)
+        decimal->digits[i] = '0';
+    if (i < 0)
+        return false;
+    decimal->digits[i]++;
+    return true;
+}
+
 static void
 number_decimal_any(double number, number_decimal *out)
 {
-    /* A subnormal has fewer significant digits than 15, so the search begins at one. */
-    for (int precision = number < 2.2250738585072014e-308 ? 1 : 15; precision <= 17; precision++) {
-        char text[48];
-        (void)snprintf(text, sizeof(text), "%.*e", precision - 1, number);
-
-        /* Rebuilt without the decimal point, which is the locale's. */
-        char plain[48];
-        const char *p = text;
-        out->len = 0;
-        for (; *p != 'e'; p++)
-            if (number_is_digit(*p) && out->len < (int)sizeof(out->digits))
-                out->digits[out->len++] = *p;
-        const int exponent = (int)strtol(p + 1, NULL, 10);
-        (void)snprintf(
-            plain, sizeof(plain), "%.*se%d", out->len, out->digits, exponent - (out->len - 1));
-        out->point = exponent + 1;
-        if (precision == 17 || number_strtod(plain) == number)
+    /* A subnormal has fewer significant digits than 15, so the search begins at one. Doubles lie
+     * twice as dense below a power of two as above it: there the decimal above may read back when
+     * the nearest one, below, does not. */
+    int exponent;
+    const bool is_power = frexp(number, &exponent) == 0.5;
+    out->len = 0;
+    for (int precision = number < 2.2250738585072014e-308 ? 1 : 15; precision < 17; precision++) {
+        number_decimal_round(number, precision, out);
+        if (number_decimal_is(out, number))
             break;
+        if (is_power && number_decimal_next(out) && number_decimal_is(out, number))
+            break;
+        out->len = 0;
     }
+    if (out->len == 0)
+        number_decimal_round(number, 17, out);
     while (out->len > 1 && out->digits[out->len - 1] == '0')
         out->len--;
 }

@@ -8,6 +8,8 @@
 
 #include "json/internal.h"
 
+#include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -17,7 +19,25 @@
 #include "json/object.h"
 
 #define PARSE_PAD_BYTES    ((size_t)16) /* behind the copy, so that a wide load may run past */
-#define PARSE_STACK_INLINE 48u
+#define PARSE_BYTES_MAX    ((size_t)UINT32_MAX / 2) /* lengths and counts have 32 bits */
+#define PARSE_STACK_INLINE 96u
+
+/* Half a member, or a whole item: two slots have the layout of struct arvo__member. */
+typedef union parse_slot {
+    struct {
+        const char *ptr;
+        uint32_t len;
+        uint32_t plain;
+    } key;
+    struct arvo_json value;
+} parse_slot;
+
+_Static_assert(
+    2 * sizeof(parse_slot) == sizeof(struct arvo__member) &&
+        sizeof(parse_slot) == offsetof(struct arvo__member, value) &&
+        offsetof(parse_slot, key.len) == offsetof(struct arvo__member, key_len) &&
+        offsetof(parse_slot, key.plain) == offsetof(struct arvo__member, key_plain),
+    "slots are copied into members");
 
 typedef struct parser {
     char *begin; /* of the copy */
@@ -27,10 +47,10 @@ typedef struct parser {
     arvo_error *err;
     uint32_t depth_max;
     arvo_status status;
-    struct arvo__member *stack; /* an array item uses the value alone */
+    parse_slot *stack;
     size_t stack_len;
     size_t stack_cap;
-    struct arvo__member stack_inline[PARSE_STACK_INLINE];
+    parse_slot stack_inline[PARSE_STACK_INLINE];
 } parser;
 
 static bool parse_value(parser *ps, struct arvo_json *out, uint32_t depth);
@@ -160,8 +180,12 @@ parse_unicode(parser *ps, char **in, char **out)
 {
     char *p = *in;
     int code = parse_hex4(p + 1);
-    if (code < 0)
-        return parse_malformed(ps, p + 1, "expected four hexadecimal digits after \\u");
+    if (code < 0) {
+        p++;
+        while (isxdigit((unsigned char)*p))
+            p++;
+        return parse_malformed(ps, p, "expected four hexadecimal digits after \\u");
+    }
     p += 5;
     if (code >= 0xdc00 && code <= 0xdfff)
         return parse_malformed(ps, *in - 1, "expected a character, not a lone low surrogate");
@@ -283,11 +307,11 @@ parse_string(parser *ps, const char **ptr, uint32_t *len, bool *plain)
 
 /* ---- Containers -------------------------------------------------------------------- */
 
-/* A free place on top of the stack. Moves the stack when it is full. */
+/* Twice the room, elsewhere. */
 static bool __attribute__((noinline)) parse_grow(parser *ps)
 {
     const size_t cap = ps->stack_cap * 2;
-    struct arvo__member *stack = arvo__arena_alloc(ps->arena, cap * sizeof(*stack));
+    parse_slot *stack = arvo__arena_alloc(ps->arena, cap * sizeof(*stack));
     if (stack == NULL)
         return parse_nomem(ps);
     memcpy(stack, ps->stack, ps->stack_len * sizeof(*stack));
@@ -296,13 +320,14 @@ static bool __attribute__((noinline)) parse_grow(parser *ps)
     return true;
 }
 
-static inline bool
-parse_push(parser *ps, const struct arvo__member *member)
+/* A member's key goes in before its value is parsed, and the value on top of it: whatever the value
+ * held is off the stack by then. */
+static inline parse_slot *
+parse_push(parser *ps)
 {
     if (ARVO_UNLIKELY(ps->stack_len == ps->stack_cap) && !parse_grow(ps))
-        return false;
-    ps->stack[ps->stack_len++] = *member;
-    return true;
+        return NULL;
+    return &ps->stack[ps->stack_len++];
 }
 
 static bool
@@ -312,11 +337,23 @@ parse_close_array(parser *ps, size_t base, struct arvo_json *out)
     struct arvo_json *items = arvo__arena_alloc(ps->arena, count * sizeof(*items));
     if (items == NULL)
         return parse_nomem(ps);
-    for (size_t i = 0; i < count; i++)
-        items[i] = ps->stack[base + i].value;
+    memcpy(items, &ps->stack[base], count * sizeof(*items));
     ps->stack_len = base;
     *out = (struct arvo_json){ .type = ARVO_JSON_ARRAY, .len = (uint32_t)count };
     out->as.items = items;
+    return true;
+}
+
+static inline bool
+parse_item(parser *ps, uint32_t depth)
+{
+    struct arvo_json item;
+    if (!parse_value(ps, &item, depth))
+        return false;
+    parse_slot *slot = parse_push(ps);
+    if (slot == NULL)
+        return false;
+    slot->value = item;
     return true;
 }
 
@@ -324,12 +361,11 @@ static bool
 parse_array(parser *ps, struct arvo_json *out, uint32_t depth)
 {
     const size_t base = ps->stack_len;
-    struct arvo__member item = { 0 };
 
     ps->p = parse_skip(ps->p + 1);
     if (*ps->p != ']') {
         for (;;) {
-            if (!parse_value(ps, &item.value, depth) || !parse_push(ps, &item))
+            if (!parse_item(ps, depth))
                 return false;
             ps->p = parse_skip(ps->p);
             if (*ps->p == ']')
@@ -368,51 +404,58 @@ parse_unique_few(struct arvo__member *members, size_t count)
     return kept;
 }
 
+/* Many members: each key is looked up in the index that the object needs anyhow. */
+static void
+parse_unique_many(struct arvo_json *object, const parse_slot *gathered, size_t count)
+{
+    object->flags = ARVO__JSON_INDEXED;
+    for (size_t i = 0; i < count; i++) {
+        const parse_slot *key = &gathered[2 * i], *value = key + 1;
+        struct arvo__member *same = arvo__object_find(object, key->key.ptr, key->key.len);
+        if (same != NULL) {
+            same->value = value->value;
+        } else {
+            memcpy(&object->as.members[object->len], key, sizeof(struct arvo__member));
+            arvo__object_index(object->as.members, object->len++);
+        }
+    }
+}
+
 static bool
 parse_close_object(parser *ps, size_t base, struct arvo_json *out)
 {
-    struct arvo__member *gathered = &ps->stack[base];
-    size_t count = ps->stack_len - base;
+    const parse_slot *gathered = &ps->stack[base];
+    const size_t count = (ps->stack_len - base) / 2;
     ps->stack_len = base;
 
     *out = (struct arvo_json){ .type = ARVO_JSON_OBJECT };
-    if (count <= ARVO__OBJECT_SCAN_MAX)
-        count = parse_unique_few(gathered, count);
     out->as.members = arvo__object_storage(ps->arena, count);
     if (out->as.members == NULL)
         return parse_nomem(ps);
-    if (count <= ARVO__OBJECT_SCAN_MAX) {
-        memcpy(out->as.members, gathered, count * sizeof(*gathered));
-        out->len = (uint32_t)count;
-        return true;
-    }
-    out->flags = ARVO__JSON_INDEXED;
-    for (size_t i = 0; i < count; i++) {
-        struct arvo__member *same = arvo__object_find(out, gathered[i].key, gathered[i].key_len);
-        if (same != NULL) {
-            same->value = gathered[i].value;
-        } else {
-            out->as.members[out->len] = gathered[i];
-            arvo__object_index(out->as.members, out->len++);
-        }
+    if (count > ARVO__OBJECT_SCAN_MAX) {
+        parse_unique_many(out, gathered, count);
+    } else {
+        memcpy(out->as.members, gathered, count * sizeof(struct arvo__member));
+        out->len = (uint32_t)parse_unique_few(out->as.members, count);
     }
     return true;
 }
 
 static inline bool
-parse_member(parser *ps, struct arvo__member *member, uint32_t depth)
+parse_member(parser *ps, uint32_t depth)
 {
     bool plain;
     if (ARVO_UNLIKELY(*ps->p != '"'))
         return parse_malformed(ps, ps->p, "expected a key in double quotes");
-    if (!parse_string(ps, &member->key, &member->key_len, &plain))
+    parse_slot *slot = parse_push(ps);
+    if (slot == NULL || !parse_string(ps, &slot->key.ptr, &slot->key.len, &plain))
         return false;
-    member->key_plain = plain;
+    slot->key.plain = plain;
     ps->p = parse_skip(ps->p);
     if (ARVO_UNLIKELY(*ps->p != ':'))
         return parse_malformed(ps, ps->p, "expected ':' after a key");
     ps->p = parse_skip(ps->p + 1);
-    return parse_value(ps, &member->value, depth);
+    return parse_item(ps, depth);
 }
 
 static bool
@@ -423,8 +466,7 @@ parse_object(parser *ps, struct arvo_json *out, uint32_t depth)
     ps->p = parse_skip(ps->p + 1);
     if (*ps->p != '}') {
         for (;;) {
-            struct arvo__member member;
-            if (!parse_member(ps, &member, depth) || !parse_push(ps, &member))
+            if (!parse_member(ps, depth))
                 return false;
             ps->p = parse_skip(ps->p);
             if (*ps->p == '}')
@@ -529,13 +571,15 @@ arvo_json_parse_opt(
     ARVO_ASSERT(arena != NULL);
     ARVO_ASSERT(out != NULL);
 
-    const size_t bytes_max =
+    size_t bytes_max =
         opts != NULL && opts->bytes_max != 0 ? opts->bytes_max : ARVO_JSON_BYTES_MAX_DEFAULT;
+    if (bytes_max > PARSE_BYTES_MAX)
+        bytes_max = PARSE_BYTES_MAX;
     uint32_t depth_max =
         opts != NULL && opts->depth_max != 0 ? opts->depth_max : ARVO_JSON_DEPTH_MAX;
     if (depth_max > ARVO_JSON_DEPTH_MAX)
         depth_max = ARVO_JSON_DEPTH_MAX;
-    if (text.len > bytes_max || text.len > UINT32_MAX / 2)
+    if (text.len > bytes_max)
         return arvo__fail(
             err, ARVO_E_TOO_BIG, "the text has %zu bytes, more than the limit of %zu", text.len,
             bytes_max);

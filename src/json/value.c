@@ -2,6 +2,7 @@
 
 #include "json/internal.h"
 
+#include <endian.h>
 #include <math.h>
 
 #include "json/object.h"
@@ -264,6 +265,13 @@ arvo_json_equal(const arvo_json *a, const arvo_json *b)
 }
 
 static uint64_t
+value_hash_word(uint64_t word, uint64_t seed)
+{
+    const uint64_t little = htole64(word); /* the same bytes on every machine */
+    return arvo__hash(&little, sizeof(little), seed);
+}
+
+static uint64_t
 value_hash_number(const arvo_json *value)
 {
     int64_t integer;
@@ -274,9 +282,11 @@ value_hash_number(const arvo_json *value)
         value->as.number == trunc(value->as.number)) {
         integer = (int64_t)value->as.number;
     } else {
-        return arvo__hash(&value->as.number, sizeof(value->as.number), ARVO_JSON_DOUBLE);
+        uint64_t bits;
+        memcpy(&bits, &value->as.number, sizeof(bits));
+        return value_hash_word(bits, ARVO_JSON_DOUBLE);
     }
-    return arvo__hash(&integer, sizeof(integer), ARVO_JSON_INT);
+    return value_hash_word((uint64_t)integer, ARVO_JSON_INT);
 }
 
 uint64_t
@@ -296,10 +306,9 @@ arvo_json_hash(const arvo_json *value)
         return arvo__hash(value->as.string, value->len, ARVO_JSON_STRING);
     case ARVO_JSON_ARRAY:
         for (uint32_t i = 0; i < value->len; i++) {
-            const uint64_t parts[2] = { sum, arvo_json_hash(&value->as.items[i]) };
-            sum = arvo__hash(parts, sizeof(parts), ARVO_JSON_ARRAY);
+            sum = value_hash_word(sum, arvo_json_hash(&value->as.items[i]));
         }
-        return sum ^ ARVO_JSON_ARRAY;
+        return value_hash_word(sum, ARVO_JSON_ARRAY);
     case ARVO_JSON_OBJECT:
         /* A sum, so that the order of members does not matter. */
         for (uint32_t i = 0; i < value->len; i++) {
@@ -307,7 +316,7 @@ arvo_json_hash(const arvo_json *value)
             const uint64_t inner = arvo_json_hash(&member->value);
             sum += arvo__hash(member->key, member->key_len, inner);
         }
-        return arvo__hash(&sum, sizeof(sum), ARVO_JSON_OBJECT);
+        return value_hash_word(sum, ARVO_JSON_OBJECT);
     }
     return 0;
 }

@@ -54,10 +54,35 @@ write_escape(char *dst, unsigned char c)
     return dst;
 }
 
+/* As arvo_buf_reserve(), without the call when there is room. */
+static inline char *
+write_reserve(arvo_buf *out, size_t len)
+{
+    if (ARVO_LIKELY(len <= out->cap - out->len && out->status == ARVO_OK && out->ptr != NULL))
+        return out->ptr + out->len;
+    return arvo_buf_reserve(out, len);
+}
+
+static inline void
+write_bytes(const char *text, size_t len, arvo_buf *out)
+{
+    char *dst = write_reserve(out, len);
+    if (dst == NULL)
+        return;
+    memcpy(dst, text, len);
+    out->len += len;
+}
+
+static inline void
+write_char(char c, arvo_buf *out)
+{
+    write_bytes(&c, 1, out);
+}
+
 static inline void
 write_plain(const char *text, size_t len, arvo_buf *out)
 {
-    char *dst = arvo_buf_reserve(out, len + 2);
+    char *dst = write_reserve(out, len + 2);
     if (dst == NULL)
         return;
     dst[0] = '"';
@@ -65,6 +90,15 @@ write_plain(const char *text, size_t len, arvo_buf *out)
         memcpy(dst + 1, text, len);
     dst[len + 1] = '"';
     out->len += len + 2;
+}
+
+/* Bytes that escaping adds to `c`. */
+static inline size_t
+write_escape_extra(unsigned char c)
+{
+    if (!write_needs_escape(c))
+        return 0;
+    return c >= 0x20 || (c >= 8 && c <= 13 && c != 11) ? 1 : 5;
 }
 
 void
@@ -76,11 +110,10 @@ arvo_json_write_str(arvo_str text, arvo_buf *out)
     }
     size_t need = text.len + 2;
     for (size_t i = 0; i < text.len; i++)
-        need += write_needs_escape((unsigned char)text.ptr[i]) ? 5 : 0;
+        need += write_escape_extra((unsigned char)text.ptr[i]);
     char *dst = arvo_buf_reserve(out, need);
     if (dst == NULL)
         return;
-    char *begin = dst;
     *dst++ = '"';
     for (size_t i = 0; i < text.len; i++) {
         const unsigned char c = (unsigned char)text.ptr[i];
@@ -89,28 +122,34 @@ arvo_json_write_str(arvo_str text, arvo_buf *out)
         else
             *dst++ = (char)c;
     }
-    *dst++ = '"';
-    out->len += (size_t)(dst - begin);
+    *dst = '"';
+    out->len += need;
 }
 
 void
 arvo_json_write_double(double number, arvo_buf *out)
 {
-    if (!isfinite(number)) {
-        arvo_buf_append(out, "null", 4);
-        return;
-    }
-    char *dst = arvo_buf_reserve(out, ARVO__NUMBER_TEXT_MAX);
-    if (dst != NULL)
-        out->len += arvo__number_format(number, dst);
+    char text[ARVO__NUMBER_TEXT_MAX];
+    if (isfinite(number))
+        write_bytes(text, arvo__number_format(number, text), out);
+    else
+        write_bytes("null", 4, out);
 }
 
 static void
 write_integer(int64_t integer, arvo_buf *out)
 {
-    char *dst = arvo_buf_reserve(out, ARVO__NUMBER_TEXT_MAX);
-    if (dst != NULL)
-        out->len += arvo__integer_format(integer, dst);
+    char text[ARVO__NUMBER_TEXT_MAX];
+    write_bytes(text, arvo__integer_format(integer, text), out);
+}
+
+static inline void
+write_string(const struct arvo_json *value, arvo_buf *out)
+{
+    if ((value->flags & ARVO__JSON_PLAIN) != 0)
+        write_plain(value->as.string, value->len, out);
+    else
+        arvo_json_write_str((arvo_str){ value->as.string, value->len }, out);
 }
 
 static void
@@ -119,9 +158,9 @@ write_scalar(const struct arvo_json *value, arvo_buf *out)
     switch ((arvo_json_type)value->type) {
     case ARVO_JSON_BOOL:
         if (value->as.boolean)
-            arvo_buf_append(out, "true", 4);
+            write_bytes("true", 4, out);
         else
-            arvo_buf_append(out, "false", 5);
+            write_bytes("false", 5, out);
         return;
     case ARVO_JSON_INT:
         write_integer(value->as.integer, out);
@@ -130,54 +169,82 @@ write_scalar(const struct arvo_json *value, arvo_buf *out)
         arvo_json_write_double(value->as.number, out);
         return;
     case ARVO_JSON_STRING:
-        if ((value->flags & ARVO__JSON_PLAIN) != 0)
-            write_plain(value->as.string, value->len, out);
-        else
-            arvo_json_write_str((arvo_str){ value->as.string, value->len }, out);
+        write_string(value, out);
         return;
     case ARVO_JSON_ABSENT:
     case ARVO_JSON_NULL:
     case ARVO_JSON_ARRAY:
     case ARVO_JSON_OBJECT:
-        arvo_buf_append(out, "null", 4);
+        write_bytes("null", 4, out);
         return;
     }
 }
 
-static void
-write_key(const struct arvo__member *member, arvo_buf *out)
+/* `before`, the key, a colon. */
+static inline void
+write_key(char before, const struct arvo__member *member, arvo_buf *out)
 {
-    if (member->key_plain)
-        write_plain(member->key, member->key_len, out);
-    else
+    if (ARVO_UNLIKELY(!member->key_plain)) {
+        write_char(before, out);
         arvo_json_write_str((arvo_str){ member->key, member->key_len }, out);
+        write_char(':', out);
+        return;
+    }
+    char *dst = write_reserve(out, (size_t)member->key_len + 4);
+    if (dst == NULL)
+        return;
+    *dst++ = before;
+    *dst++ = '"';
+    if (member->key_len > 0)
+        memcpy(dst, member->key, member->key_len);
+    dst += member->key_len;
+    *dst++ = '"';
+    *dst = ':';
+    out->len += (size_t)member->key_len + 4;
+}
+
+/* What no parser of ours would read back is not written, and the stack stays bounded. */
+static bool
+write_is_too_deep(unsigned depth, arvo_buf *out)
+{
+    if (depth < ARVO_JSON_DEPTH_MAX)
+        return false;
+    if (out->status == ARVO_OK)
+        out->status = ARVO_E_TOO_BIG;
+    return true;
 }
 
 static void
-write_compact(const struct arvo_json *value, arvo_buf *out)
+write_compact(const struct arvo_json *value, unsigned depth, arvo_buf *out)
 {
-    if (value->type == ARVO_JSON_OBJECT) {
-        char separator = '{';
-        for (uint32_t i = 0; i < value->len; i++) {
-            arvo_buf_append_char(out, separator);
-            separator = ',';
-            write_key(&value->as.members[i], out);
-            arvo_buf_append_char(out, ':');
-            write_compact(&value->as.members[i].value, out);
-        }
-        if (value->len == 0)
-            arvo_buf_append_char(out, '{');
-        arvo_buf_append_char(out, '}');
-    } else if (value->type == ARVO_JSON_ARRAY) {
-        arvo_buf_append_char(out, '[');
+    if (value->type < ARVO_JSON_ARRAY) {
+        write_scalar(value, out);
+        return;
+    }
+    if (write_is_too_deep(depth, out))
+        return;
+    if (value->type == ARVO_JSON_ARRAY) {
+        write_char('[', out);
         for (uint32_t i = 0; i < value->len; i++) {
             if (i > 0)
-                arvo_buf_append_char(out, ',');
-            write_compact(&value->as.items[i], out);
+                write_char(',', out);
+            write_compact(&value->as.items[i], depth + 1, out);
         }
-        arvo_buf_append_char(out, ']');
+        write_char(']', out);
+    } else if (value->len == 0) {
+        write_bytes("{}", 2, out);
     } else {
-        write_scalar(value, out);
+        char before = '{';
+        for (const struct arvo__member *member = value->as.members, *end = member + value->len;
+             member < end; member++) {
+            write_key(before, member, out);
+            before = ',';
+            if (ARVO_LIKELY(member->value.type == ARVO_JSON_STRING))
+                write_string(&member->value, out);
+            else
+                write_compact(&member->value, depth + 1, out);
+        }
+        write_char('}', out);
     }
 }
 
@@ -185,9 +252,9 @@ void
 arvo_json_write(const arvo_json *value, arvo_buf *out)
 {
     if (value == NULL)
-        arvo_buf_append(out, "null", 4);
+        write_bytes("null", 4, out);
     else
-        write_compact(value, out);
+        write_compact(value, 0, out);
 }
 
 static void
@@ -202,28 +269,32 @@ write_newline(size_t spaces, arvo_buf *out)
 }
 
 static void
-write_pretty(const struct arvo_json *value, unsigned indent, size_t spaces, arvo_buf *out)
+write_pretty(const struct arvo_json *value, unsigned indent, unsigned depth, arvo_buf *out)
 {
     const bool is_object = value->type == ARVO_JSON_OBJECT;
-    if ((!is_object && value->type != ARVO_JSON_ARRAY) || value->len == 0) {
-        write_compact(value, out);
+    const size_t spaces = (size_t)indent * depth;
+    if (value->type < ARVO_JSON_ARRAY || value->len == 0) {
+        write_compact(value, depth, out);
         return;
     }
-    arvo_buf_append_char(out, is_object ? '{' : '[');
+    if (write_is_too_deep(depth, out))
+        return;
+    write_char(is_object ? '{' : '[', out);
     for (uint32_t i = 0; i < value->len; i++) {
         if (i > 0)
-            arvo_buf_append_char(out, ',');
+            write_char(',', out);
         write_newline(spaces + indent, out);
         if (is_object) {
-            write_key(&value->as.members[i], out);
-            arvo_buf_append(out, ": ", 2);
-            write_pretty(&value->as.members[i].value, indent, spaces + indent, out);
+            const struct arvo__member *member = &value->as.members[i];
+            arvo_json_write_str((arvo_str){ member->key, member->key_len }, out);
+            write_bytes(": ", 2, out);
+            write_pretty(&member->value, indent, depth + 1, out);
         } else {
-            write_pretty(&value->as.items[i], indent, spaces + indent, out);
+            write_pretty(&value->as.items[i], indent, depth + 1, out);
         }
     }
     write_newline(spaces, out);
-    arvo_buf_append_char(out, is_object ? '}' : ']');
+    write_char(is_object ? '}' : ']', out);
 }
 
 void
