@@ -196,18 +196,18 @@ static const char *const event_rules[EVENT_RULE_COUNT] = {
     [ARVO__EVENT_id] = "non-empty text",
     [ARVO__EVENT_source] = "a non-empty URI",
     [ARVO__EVENT_specversion] = "\"" ARVO_EVENT_SPEC_VERSION "\"",
-    [ARVO__EVENT_type] = "3 or more dot-separated names of a-z, 0-9",
+    [ARVO__EVENT_type] = "3 or more dotted parts of a-z, 0-9",
     [ARVO__EVENT_subject] = "a non-empty URI",
-    [ARVO__EVENT_datacontenttype] = "a kind of application/cloudevents+json or application/json",
+    [ARVO__EVENT_datacontenttype] = "application/cloudevents+json or application/json",
     [ARVO__EVENT_dataschema] = "null or a non-empty URI",
-    [ARVO__EVENT_time] = "a date-time like 2024-01-31T12:00:00Z",
+    [ARVO__EVENT_time] = "a date-time as 2024-01-31T12:00:00Z",
     [ARVO__EVENT_to] = "null or a non-empty URI",
     [ARVO__EVENT_accesscontrol] = "null or non-empty text",
     [ARVO__EVENT_redirectto] = "null or a non-empty URI",
     [ARVO__EVENT_traceparent] = "null or non-empty text",
     [ARVO__EVENT_tracestate] = "null or non-empty text",
     [ARVO__EVENT_parentid] = "null or non-empty text",
-    [ARVO__EVENT_domain] = "null or a-z, 0-9 and dots, and not \"all\"",
+    [ARVO__EVENT_domain] = "null or a-z, 0-9 and dots, not \"all\"",
     [ARVO__EVENT_data] = "an object",
     [ARVO__EVENT_executionunits] = "null or a number",
     [EVENT_RULE_TO_NEEDED] = "given when datacontenttype is Arvo's own",
@@ -320,7 +320,7 @@ struct event_line {
     char text[ARVO_ERROR_TEXT_BYTES_MAX];
     size_t len;
     bool full;
-    bool with_values;
+    bool brief; /* without the values */
 };
 
 static void
@@ -388,9 +388,11 @@ event_report_field(
         event_line_format(line, "; %s is missing", name);
         return;
     }
-    event_line_format(line, "; %s must be %s", name, event_rules[rule]);
-    if (!line->with_values)
+    if (line->brief) {
+        event_line_format(line, "; %s: %s", name, event_rules[rule]);
         return;
+    }
+    event_line_format(line, "; %s must be %s", name, event_rules[rule]);
 
     const arvo_json *other = wrong_value;
     if (rule == ARVO__EVENT_data)
@@ -414,18 +416,19 @@ event_report_extensions(struct event_line *line, const arvo_event *event)
         event_report_field(line, event, EVENT_RULE_EXTENSIONS, NULL);
         return;
     }
+    const size_t count_max = line->brief ? 1 : EVENT_EXTENSION_FAULTS_MAX;
     size_t count = 0;
     for (size_t i = 0; i < arvo_json_count(event->extensions); i++) {
         const arvo_str key = arvo_json_key_at(event->extensions, i);
         const char *fault = event_extension_fault(key, arvo_json_at(event->extensions, i));
-        if (fault == NULL || ++count > EVENT_EXTENSION_FAULTS_MAX)
+        if (fault == NULL || ++count > count_max)
             continue;
         event_line_add(line, "; extension ", 12);
         event_line_quote(line, key);
         event_line_format(line, " %s", fault);
     }
-    if (count > EVENT_EXTENSION_FAULTS_MAX)
-        event_line_format(line, "; and %zu extensions more", count - EVENT_EXTENSION_FAULTS_MAX);
+    if (count > count_max)
+        event_line_format(line, "; and %zu extensions more", count - count_max);
 }
 
 static void
@@ -455,10 +458,10 @@ static arvo_status __attribute__((noinline, cold)) event_fail(
     if (err == NULL)
         return ARVO_E_INVALID;
     /* Every broken rule matters more than the values: they go when the line grows too long. */
-    struct event_line line = { .with_values = true };
+    struct event_line line = { .brief = false };
     event_report(&line, event, broken, wrong, object);
     if (line.full || line.len + sizeof("event: ") > sizeof(line.text)) {
-        line = (struct event_line){ .with_values = false };
+        line = (struct event_line){ .brief = true };
         event_report(&line, event, broken, wrong, object);
     }
     return arvo__fail(err, ARVO_E_INVALID, "event: %s", line.text + 2);
@@ -470,12 +473,17 @@ arvo__event_check(
     arvo_error *err)
 {
     /* One copy of the rules for each thing known, so that what is known costs nothing. */
-    const uint32_t broken =
-        known == ARVO__EVENT_TEXT_IS_UTF8 ? event_broken_rules(event, ARVO__EVENT_TEXT_IS_UTF8)
-        : known == ARVO__EVENT_URIS_VALID ? event_broken_rules(event, ARVO__EVENT_URIS_VALID)
-                                          : event_broken_rules(event, 0);
+    uint32_t broken;
+    if ((known & ARVO__EVENT_TEXT_IS_UTF8) != 0)
+        broken = event_broken_rules(event, ARVO__EVENT_TEXT_IS_UTF8);
+    else if ((known & ARVO__EVENT_URIS_VALID) != 0)
+        broken = event_broken_rules(event, ARVO__EVENT_URIS_VALID);
+    else
+        broken = event_broken_rules(event, 0);
     if (ARVO_LIKELY((broken | wrong) == 0))
         return ARVO_OK;
+    if ((known & ARVO__EVENT_TO_IS_TYPE) != 0 && (broken & 1u << ARVO__EVENT_type) != 0)
+        broken &= ~(1u << ARVO__EVENT_to | 1u << EVENT_RULE_TO_NEEDED);
     return event_fail(event, broken, wrong, object, err);
 }
 

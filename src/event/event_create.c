@@ -101,7 +101,8 @@ arvo_event_create(
         arvo_arena_rewind(arena, mark);
         return arvo__nomem(err);
     }
-    const unsigned known = not_utf8 == 0 ? ARVO__EVENT_URIS_VALID : 0;
+    const unsigned known = (not_utf8 == 0 ? ARVO__EVENT_URIS_VALID : 0) |
+                           (fields->to.len == 0 ? ARVO__EVENT_TO_IS_TYPE : 0);
     const arvo_status st = arvo__event_check(&event, known, 0, NULL, err);
     if (st == ARVO_OK)
         *out = event;

@@ -52,6 +52,7 @@ arvo__event_string(arvo_event *event, unsigned field)
 /* What the caller of the check knows already about the values. */
 #define ARVO__EVENT_TEXT_IS_UTF8 1u
 #define ARVO__EVENT_URIS_VALID   2u
+#define ARVO__EVENT_TO_IS_TYPE   4u /* by default: what is wrong with it is said of the type */
 
 /* The check of spec 1.1. `wrong`: a bit for each attribute whose JSON value had another type, the
  * member of that name in `object` (nullable) then tells which. */
