@@ -1,2 +1,244 @@
-/* orchestrator layer */
-extern int arvo__orchestrator_layer_;
+/* Orchestrators: checked options, the registry over their machines, the pool of scratch. */
+
+#include "orchestrator/internal.h"
+
+#include <math.h>
+
+#define ORCHESTRATOR_EVENT_TEXT_MAX (2 * ARVO_EVENT_BYTES_MAX)
+
+/* ---- Registry ------------------------------------------------------------------ */
+
+arvo_status
+arvo__registry_resolve(
+    void *self, arvo_str name, arvo_str version, const arvo_machine **out, arvo_error *err)
+{
+    (void)err;
+    const arvo_orchestrator *o = self;
+    const bool latest = arvo_str_is(version, ARVO_VERSION_WILDCARD);
+
+    *out = NULL;
+    if (!arvo_str_equal(name, o->source))
+        return ARVO_OK;
+    for (size_t i = 0; i < o->machine_count; i++) {
+        const arvo_str have = arvo_machine_version(o->machines[i]);
+        if (latest ? *out == NULL || arvo_version_compare(have, arvo_machine_version(*out)) > 0
+                   : arvo_str_equal(have, version))
+            *out = o->machines[i];
+    }
+    return ARVO_OK;
+}
+
+/* ---- Scratch --------------------------------------------------------------------- */
+
+static void
+scratch_free(const arvo_orchestrator *o, arvo__scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    arvo_subject_codec_free(scratch->codec);
+    arvo_buf_fini(&scratch->text);
+    arvo__free(o->allocator, scratch, sizeof(*scratch));
+}
+
+static arvo__scratch *
+scratch_new(const arvo_orchestrator *o)
+{
+    arvo__scratch *scratch = arvo__calloc(o->allocator, 1, sizeof(*scratch));
+    if (scratch == NULL)
+        return NULL;
+    scratch->text = ARVO_BUF_INIT(ORCHESTRATOR_EVENT_TEXT_MAX);
+    scratch->text.allocator = o->allocator;
+    scratch->codec = arvo_subject_codec_new(
+        &(arvo_subject_codec_opts){ .allocator = o->allocator, .lenient = o->lenient_subjects });
+    if (scratch->codec == NULL) {
+        scratch_free(o, scratch);
+        return NULL;
+    }
+    return scratch;
+}
+
+arvo__scratch *
+arvo__scratch_take(arvo_orchestrator *o)
+{
+    pthread_mutex_lock(&o->pool_mutex);
+    arvo__scratch *scratch = o->pool;
+    if (scratch != NULL)
+        o->pool = scratch->next;
+    pthread_mutex_unlock(&o->pool_mutex);
+    return scratch != NULL ? scratch : scratch_new(o);
+}
+
+void
+arvo__scratch_give(arvo_orchestrator *o, arvo__scratch *scratch)
+{
+    pthread_mutex_lock(&o->pool_mutex);
+    scratch->next = o->pool;
+    o->pool = scratch;
+    pthread_mutex_unlock(&o->pool_mutex);
+}
+
+/* ---- Options ------------------------------------------------------------------------ */
+
+static arvo_status
+orchestrator_check_machines(const arvo_orchestrator_opts *opts, arvo_error *err)
+{
+    if (opts->machine_count == 0 || opts->machines == NULL)
+        return arvo__fail(
+            err, ARVO_E_INVALID, "machines: an orchestrator needs at least one machine");
+    const arvo_str source = arvo_machine_source(opts->machines[0]);
+    if (source.ptr == NULL)
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "machine %.*s: it has no contracts, so no event can start it: add contracts.self",
+            ARVO_FMT(arvo_machine_id(opts->machines[0])));
+    for (size_t i = 1; i < opts->machine_count; i++) {
+        const arvo_machine *machine = opts->machines[i];
+        if (!arvo_str_equal(arvo_machine_source(machine), source))
+            return arvo__fail(
+                err, ARVO_E_INVALID,
+                "machine %.*s: all machines of an orchestrator must be started by one type, "
+                "%.*s; give it an orchestrator of its own",
+                ARVO_FMT(arvo_machine_id(machine)), ARVO_FMT(source));
+        for (size_t k = 0; k < i; k++)
+            if (arvo_str_equal(
+                    arvo_machine_version(machine), arvo_machine_version(opts->machines[k])))
+                return arvo__fail(
+                    err, ARVO_E_INVALID, "machine %.*s: version %.*s of %.*s is there twice",
+                    ARVO_FMT(arvo_machine_id(machine)), ARVO_FMT(arvo_machine_version(machine)),
+                    ARVO_FMT(source));
+    }
+    return ARVO_OK;
+}
+
+static arvo_status
+orchestrator_check_tables(const arvo_orchestrator_opts *opts, arvo_error *err)
+{
+    const arvo_registry *registry = opts->registry;
+    const arvo_engine *engine = opts->engine;
+    const arvo_platform *platform = opts->platform;
+
+    if (opts->memory == NULL)
+        return arvo__fail(err, ARVO_E_INVALID, "memory: an orchestrator needs a store");
+    if (registry != NULL &&
+        (registry->version != ARVO_REGISTRY_OPS_VERSION || registry->resolve == NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID, "registry: needs version %u and resolve",
+            ARVO_REGISTRY_OPS_VERSION);
+    if (engine != NULL && (engine->version != ARVO_ENGINE_OPS_VERSION || engine->execute == NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID, "engine: needs version %u and execute", ARVO_ENGINE_OPS_VERSION);
+    if (platform != NULL &&
+        (platform->version != ARVO_PLATFORM_OPS_VERSION || platform->time_ms == NULL ||
+         platform->monotonic_ns == NULL || platform->random == NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID, "platform: needs version %u, time_ms, monotonic_ns and random",
+            ARVO_PLATFORM_OPS_VERSION);
+    if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
+        return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
+    return opts->telemetry != NULL ? arvo_telemetry_check(opts->telemetry, err) : ARVO_OK;
+}
+
+/* ---- Life ------------------------------------------------------------------------------ */
+
+static void
+orchestrator_apply(arvo_orchestrator *o, const arvo_orchestrator_opts *opts)
+{
+    static const arvo_registry own = { .version = ARVO_REGISTRY_OPS_VERSION,
+                                       .resolve = arvo__registry_resolve };
+    if (opts->registry != NULL) {
+        o->registry = *opts->registry;
+    } else {
+        o->registry = own;
+        o->registry.self = o;
+    }
+    o->memory = opts->memory;
+    o->store = arvo_memory_ops_of(opts->memory);
+    o->store_self = arvo_memory_self(opts->memory);
+    o->has_commit = o->store->commit != NULL;
+    o->engine = opts->engine != NULL ? opts->engine : arvo_engine_statechart();
+    o->platform = opts->platform != NULL ? opts->platform : arvo_platform_system();
+    o->telemetry = opts->telemetry;
+    o->executionunits = opts->executionunits;
+    o->violations = opts->violations;
+    o->lease_ms = opts->lease_ms > 0 ? opts->lease_ms : ARVO_LEASE_MS_DEFAULT;
+    o->lock_wait_ms = opts->lock_wait_ms == 0  ? ARVO_LOCK_WAIT_MS_DEFAULT
+                      : opts->lock_wait_ms < 0 ? 0
+                                               : opts->lock_wait_ms;
+    o->error_stack = opts->error_stack;
+    o->lenient_subjects = opts->lenient_subjects;
+}
+
+arvo_status
+arvo_orchestrator_create(
+    const arvo_orchestrator_opts *opts, arvo_orchestrator **out, arvo_error *err)
+{
+    ARVO_ASSERT(opts != NULL && out != NULL);
+    arvo_status st = orchestrator_check_tables(opts, err);
+    if (st == ARVO_OK)
+        st = orchestrator_check_machines(opts, err);
+    if (st != ARVO_OK)
+        return st;
+
+    arvo_orchestrator *o = arvo__calloc(opts->allocator, 1, sizeof(*o));
+    if (o == NULL)
+        return arvo__nomem(err);
+    if (opts->allocator != NULL) {
+        o->allocator_copy = *opts->allocator;
+        o->allocator = &o->allocator_copy;
+    }
+    o->machines = arvo__calloc(o->allocator, opts->machine_count, sizeof(*o->machines));
+    if (o->machines == NULL || pthread_mutex_init(&o->pool_mutex, NULL) != 0) {
+        arvo__free(o->allocator, o->machines, opts->machine_count * sizeof(*o->machines));
+        arvo__free(opts->allocator, o, sizeof(*o));
+        return arvo__nomem(err);
+    }
+    for (size_t i = 0; i < opts->machine_count; i++)
+        o->machines[i] = arvo_machine_ref(opts->machines[i]);
+    o->machine_count = opts->machine_count;
+    o->self = arvo_machine_self(o->machines[0]);
+    o->source = arvo_machine_source(o->machines[0]);
+    orchestrator_apply(o, opts);
+    *out = o;
+    return ARVO_OK;
+}
+
+void
+arvo_orchestrator_free(arvo_orchestrator *o)
+{
+    if (o == NULL)
+        return;
+    for (arvo__scratch *scratch = o->pool, *next; scratch != NULL; scratch = next) {
+        next = scratch->next;
+        scratch_free(o, scratch);
+    }
+    for (size_t i = 0; i < o->machine_count; i++)
+        arvo_machine_unref(o->machines[i]);
+    pthread_mutex_destroy(&o->pool_mutex);
+    arvo__free(o->allocator, o->machines, o->machine_count * sizeof(*o->machines));
+    const arvo_allocator copy = o->allocator_copy;
+    arvo__free(o->allocator != NULL ? &copy : NULL, o, sizeof(*o));
+}
+
+arvo_str
+arvo_orchestrator_source(const arvo_orchestrator *orchestrator)
+{
+    return orchestrator->source;
+}
+
+size_t
+arvo_orchestrator_machine_count(const arvo_orchestrator *orchestrator)
+{
+    return orchestrator->machine_count;
+}
+
+const arvo_machine *
+arvo_orchestrator_machine_at(const arvo_orchestrator *orchestrator, size_t i)
+{
+    return i < orchestrator->machine_count ? orchestrator->machines[i] : NULL;
+}
+
+arvo_memory *
+arvo_orchestrator_memory(const arvo_orchestrator *orchestrator)
+{
+    return orchestrator->memory;
+}

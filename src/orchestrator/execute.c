@@ -1,0 +1,590 @@
+/* The ten steps: one event, one macrostep, one commit (DESIGN 1, spec 9.2).
+ *
+ * arvo_orchestrator_execute_from() at the end of this file reads as the list;
+ * each step is the function of that name. A step returns ARVO_OK, a transaction
+ * error (the caller gets it, nothing has changed), or a workflow error
+ * (ARVO_E_CONTRACT, ARVO_E_CONFIG, ARVO_E_EXECUTION), which becomes the
+ * sys.*.error event of step 9 and is committed like any other outcome.
+ */
+
+#include "orchestrator/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EXECUTE_EVENT_JSON_MAX (2 * ARVO_EVENT_BYTES_MAX)
+
+static bool
+execute_is_workflow_error(arvo_status status)
+{
+    return status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
+}
+
+arvo_status
+arvo__execution_fail(
+    arvo__execution *x, arvo_status status, const char *name, const char *format, ...)
+{
+    char text[ARVO_ERROR_TEXT_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+
+    x->error_name = arvo_str_from(name);
+    x->error_message = arvo_arena_str_dup(x->arena, arvo_str_from(text));
+    if (x->error_message.ptr == NULL)
+        return arvo__nomem(x->err);
+    return arvo__fail(x->err, status, "event %.*s: %s", ARVO_FMT(x->event->id), text);
+}
+
+/* A transaction error: which kind, and what the lower layer said of it. */
+static arvo_status
+execute_transaction_error(
+    arvo__execution *x, arvo_status kind, const char *what, arvo_status status,
+    const arvo_error *why)
+{
+    if (status == ARVO_E_NOMEM)
+        return arvo__nomem(x->err);
+    return arvo__fail(
+        x->err, kind, "event %.*s: %s: %s", ARVO_FMT(x->event->id), what,
+        why->text[0] != '\0' ? why->text : arvo_status_text(status));
+}
+
+/* ---- 2: subject ------------------------------------------------------------------ */
+
+static arvo_status
+step_check_subject(arvo__execution *x)
+{
+    arvo_error why = { 0 };
+    const arvo_status st =
+        arvo_subject_decode(x->scratch->codec, x->event->subject, x->arena, &x->subject, &why);
+    if (st == ARVO_OK)
+        return ARVO_OK;
+    return execute_transaction_error(
+        x, ARVO_E_SUBJECT, "the subject is not an orchestration subject", st, &why);
+}
+
+/* ---- 3: lock ----------------------------------------------------------------------- */
+
+static arvo_status
+step_lock(arvo__execution *x)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Lock", &start_ns);
+
+    arvo_error why = { 0 };
+    arvo_status st = o->store->lock(
+        o->store_self, x->event->subject, o->lease_ms, o->lock_wait_ms, &x->is_locked, &x->lease,
+        &why);
+    if (st != ARVO_OK)
+        st = execute_transaction_error(
+            x, ARVO_E_LOCK_FAILED, "the lock on the subject could not be taken", st, &why);
+    else if (!x->is_locked)
+        st = arvo__fail(
+            x->err, ARVO_E_LOCK_DENIED,
+            "event %.*s: the subject is locked by another execution: deliver the event again later",
+            ARVO_FMT(x->event->id));
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_LOCK_WAIT_NS, start_ns, st);
+    return st;
+}
+
+/* ---- 4: read ------------------------------------------------------------------------- */
+
+typedef struct recorded_rows {
+    arvo__execution *x;
+    arvo_status status;
+} recorded_rows;
+
+static bool
+execute_take_recorded(void *user, const arvo_stored_event *row)
+{
+    recorded_rows *rows = user;
+    rows->status = arvo__emission_recorded(rows->x, row->json, row->domains);
+    return rows->status == ARVO_OK;
+}
+
+/* An event that was consumed before has its outcome recorded: that is the answer. */
+static arvo_status
+execute_find_recorded(arvo__execution *x)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    if (o->store->inbox_find == NULL)
+        return ARVO_OK;
+
+    bool found = false;
+    arvo_error why = { 0 };
+    recorded_rows rows = { x, ARVO_OK };
+    arvo_status st = o->store->inbox_find(
+        o->store_self, x->event->subject, x->event->source, x->event->id, &found,
+        execute_take_recorded, &rows, &why);
+    if (st == ARVO_OK)
+        st = rows.status;
+    if (st != ARVO_OK)
+        return execute_transaction_error(
+            x, ARVO_E_READ_FAILED, "the inbox could not be read", st, &why);
+    if (found) {
+        x->outcome = ARVO_OUTCOME_DUPLICATE;
+        x->is_settled = true;
+    }
+    return ARVO_OK;
+}
+
+static arvo_status
+step_read(arvo__execution *x)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Read", &start_ns);
+
+    arvo_error why = { 0 };
+    arvo_status st = o->store->read(
+        o->store_self, x->event->subject, x->arena, &x->has_record, &x->record, &why);
+    if (st != ARVO_OK) {
+        st = execute_transaction_error(
+            x, ARVO_E_READ_FAILED, "the state could not be read", st, &why);
+    } else if (x->has_record) {
+        x->parent_subject = x->record.parent_subject;
+        st = execute_find_recorded(x); /* an instance without a record has consumed nothing */
+    }
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_READ_NS, start_ns, st);
+    return st;
+}
+
+/* ---- 5: routing ------------------------------------------------------------------------ */
+
+static arvo_status
+execute_ignore(arvo__execution *x, const char *why)
+{
+    arvo__trace_log(x, ARVO_LOG_WARNING, "event ignored: %s", why);
+    x->outcome = ARVO_OUTCOME_IGNORED;
+    x->is_settled = true;
+    return ARVO_OK;
+}
+
+/* `to` names us, or is no more than the default (the type), which addresses nobody in particular.
+ */
+static bool
+execute_is_addressed(const arvo__execution *x)
+{
+    const arvo_event *event = x->event;
+    return event->to.ptr == NULL || arvo_str_equal(event->to, x->orchestrator->source) ||
+           arvo_str_equal(event->to, event->type);
+}
+
+static arvo_status
+step_route(arvo__execution *x)
+{
+    if (!arvo_str_equal(x->subject.orchestrator_name, x->orchestrator->source))
+        return execute_ignore(x, "its subject belongs to another orchestrator");
+    if (!execute_is_addressed(x))
+        return execute_ignore(x, "it is addressed to someone else");
+    if (!x->has_record && !arvo_str_equal(x->event->type, x->orchestrator->source))
+        return execute_ignore(x, "there is no such instance, and it is not a start event");
+    if (x->has_record && arvo_str_is(x->record.status, "done"))
+        return execute_ignore(x, "the instance is done");
+    if (x->has_record && x->record.state.ptr == NULL)
+        return execute_ignore(x, "the instance failed at its start");
+    return ARVO_OK;
+}
+
+/* ---- 6: resolve -------------------------------------------------------------------------- */
+
+static arvo_status
+step_resolve(arvo__execution *x)
+{
+    const arvo_registry *registry = &x->orchestrator->registry;
+    const arvo_str version = x->has_record ? x->record.version : x->subject.orchestrator_version;
+    arvo_error why = { 0 };
+
+    const arvo_status st =
+        registry->resolve(registry->self, x->orchestrator->source, version, &x->machine, &why);
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(x->err);
+    if (st != ARVO_OK)
+        return arvo__execution_fail(
+            x, ARVO_E_CONFIG, "ConfigViolation", "the registry failed: %s", why.text);
+    if (x->machine == NULL)
+        return arvo__execution_fail(
+            x, ARVO_E_CONFIG, "ConfigViolation", "there is no machine %.*s in version %.*s",
+            ARVO_FMT(x->orchestrator->source), ARVO_FMT(version));
+    return ARVO_OK;
+}
+
+/* ---- 7: validate --------------------------------------------------------------------------- */
+
+/* Who declares the event's type: the machine's own contract for a start, else a service of its. */
+static const arvo_contract_version *
+execute_contract_of(const arvo__execution *x, const arvo_event_rule **out_rule)
+{
+    const arvo_contract_version *self = arvo_machine_self(x->machine);
+    if (arvo_str_equal(x->event->type, self->accepts.type)) {
+        *out_rule = &self->accepts;
+        return self;
+    }
+    return arvo_machine_service_emitting(x->machine, x->event->type, out_rule);
+}
+
+/* Spec 5.3: a dataschema that can be read must name the contract and its version. */
+static arvo_status
+execute_check_dataschema(arvo__execution *x, const arvo_contract_version *contract)
+{
+    arvo_str uri, version;
+    if (!arvo_dataschema_parse(x->event->dataschema, &uri, &version)) {
+        arvo__trace_log(x, ARVO_LOG_WARNING, "the event names no contract version to check");
+        return ARVO_OK;
+    }
+    if (!arvo_str_equal(uri, contract->uri))
+        return arvo__execution_fail(
+            x, ARVO_E_CONTRACT, "ContractViolation",
+            "%.*s: its dataschema names the contract %.*s, but %.*s declares the type",
+            ARVO_FMT(x->event->type), ARVO_FMT(uri), ARVO_FMT(contract->uri));
+    if (!arvo_str_is(version, ARVO_VERSION_WILDCARD) && !arvo_str_equal(version, contract->version))
+        return arvo__execution_fail(
+            x, ARVO_E_CONTRACT, "ContractViolation",
+            "%.*s: its dataschema names version %.*s, but the machine uses version %.*s of %.*s",
+            ARVO_FMT(x->event->type), ARVO_FMT(version), ARVO_FMT(contract->version),
+            ARVO_FMT(contract->uri));
+    return ARVO_OK;
+}
+
+/* A child remembers its parent from its start event on; later start events change nothing (D8). */
+static arvo_status
+execute_take_parent(arvo__execution *x, const arvo_json *data)
+{
+    const arvo_str parent = arvo_json_str(arvo_json_get(data, "parentSubject$$"));
+    if (x->has_record || parent.len == 0)
+        return ARVO_OK;
+
+    arvo_error why = { 0 };
+    arvo_subject ignored;
+    const arvo_status st = arvo_subject_decode(NULL, parent, x->arena, &ignored, &why);
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(x->err);
+    if (st != ARVO_OK)
+        return arvo__execution_fail(
+            x, ARVO_E_EXECUTION, "ExecutionViolation",
+            "data.parentSubject$$ is not an orchestration subject: %s", why.text);
+    x->parent_subject = parent;
+    return ARVO_OK;
+}
+
+static arvo_status
+step_validate(arvo__execution *x)
+{
+    const arvo_event_rule *rule = NULL;
+    const arvo_contract_version *contract = execute_contract_of(x, &rule);
+    if (contract == NULL)
+        return arvo__execution_fail(
+            x, ARVO_E_CONFIG, "ConfigViolation",
+            "%.*s: no contract of the machine declares the type", ARVO_FMT(x->event->type));
+
+    arvo_status st = execute_check_dataschema(x, contract);
+    if (st != ARVO_OK)
+        return st;
+
+    arvo_event event = *x->event;
+    arvo_error why = { 0 };
+    st = arvo_schema_normalise(rule->schema, x->event->data, x->arena, &event.data, &why);
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(x->err);
+    if (st != ARVO_OK)
+        return arvo__execution_fail(
+            x, ARVO_E_CONTRACT, "ContractViolation", "%.*s: the data breaks %.*s: %s",
+            ARVO_FMT(event.type), ARVO_FMT(contract->dataschema), why.text);
+
+    st = execute_take_parent(x, event.data);
+    if (st != ARVO_OK)
+        return st;
+    x->event_json = arvo_event_to_json(&event, x->arena);
+    return x->event_json != NULL ? ARVO_OK : arvo__nomem(x->err);
+}
+
+/* ---- 8: run ---------------------------------------------------------------------------------- */
+
+/* The start event, for a machine that reads `input` in later steps. */
+static arvo_status
+execute_input(arvo__execution *x, const arvo_json **out)
+{
+    *out = x->has_record ? NULL : x->event_json;
+    if (!x->has_record || x->record.input.ptr == NULL)
+        return ARVO_OK;
+    arvo_error why = { 0 };
+    const arvo_status st = arvo_json_parse(x->record.input, x->arena, out, &why);
+    if (st != ARVO_OK)
+        return execute_transaction_error(
+            x, ARVO_E_READ_FAILED, "the stored start event is damaged", st, &why);
+    return ARVO_OK;
+}
+
+static arvo_status
+step_run(arvo__execution *x)
+{
+    const arvo_engine *engine = x->orchestrator->engine;
+    arvo_machine_input input = { .state = x->has_record ? x->record.state : ARVO_STR_NONE,
+                                 .event = x->has_record ? x->event_json : NULL };
+    arvo_status st = execute_input(x, &input.input);
+    if (st != ARVO_OK)
+        return st;
+
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Execute Machine", &start_ns);
+    arvo_error why = { 0 };
+    st = engine->execute(engine->self, x->machine, &input, x->arena, &x->output, &why);
+    if (st == ARVO_E_EXECUTION) {
+        const arvo_str name = x->output.error_name, message = x->output.error_message;
+        st = arvo__execution_fail(
+            x, ARVO_E_EXECUTION, "Error", "%.*s",
+            message.ptr != NULL ? (int)message.len : (int)strlen(why.text),
+            message.ptr != NULL ? message.ptr : why.text);
+        if (name.ptr != NULL)
+            x->error_name = name;
+    } else if (st == ARVO_E_INCOMPATIBLE_STATE) {
+        st = arvo__fail(
+            x->err, st, "event %.*s: the stored state does not fit machine %.*s@%.*s: %s",
+            ARVO_FMT(x->event->id), ARVO_FMT(x->orchestrator->source),
+            ARVO_FMT(arvo_machine_version(x->machine)), why.text);
+    } else if (st != ARVO_OK) {
+        st = execute_transaction_error(x, st, "the engine failed", st, &why);
+    }
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_EXECUTE_NS, start_ns, st);
+    return st;
+}
+
+/* ---- 10: commit ---------------------------------------------------------------------------------
+ */
+
+static arvo_str
+execute_write_event(arvo__execution *x, const arvo_event *event)
+{
+    arvo_buf *text = &x->scratch->text;
+    arvo_buf_reset(text);
+    arvo_event_write(event, text);
+    return text->status == ARVO_OK ? arvo_arena_str_dup(x->arena, arvo_buf_str(text))
+                                   : ARVO_STR_NONE;
+}
+
+/* The record after a step, or after a workflow error: then the state is as it was. */
+static arvo_record
+execute_new_record(const arvo__execution *x, arvo_str event_text)
+{
+    arvo_record record = x->record;
+    if (!x->has_record) {
+        record = (arvo_record){ 0 };
+        record.subject = x->event->subject;
+        record.parent_subject = x->parent_subject;
+        record.orchestrator = x->orchestrator->source;
+        record.version =
+            x->machine != NULL ? arvo_machine_version(x->machine) : x->subject.orchestrator_version;
+        record.status = ARVO_STR("error"); /* a start that fails leaves this */
+        if (x->machine != NULL && arvo_machine_keeps_input(x->machine))
+            record.input = event_text;
+    }
+    record.last_error = x->last_error;
+    if (x->machine != NULL)
+        record.definition = arvo_machine_definition_hash(x->machine);
+    if (x->outcome == ARVO_OUTCOME_EXECUTED) {
+        record.status = arvo_str_from(arvo_machine_status_name(x->output.status));
+        record.value = x->output.value;
+        record.state = x->output.state;
+    }
+    return record;
+}
+
+static arvo_status
+execute_write_alone(arvo__execution *x, const arvo_record *record, arvo_error *why)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    return o->store->write(
+        o->store_self, x->event->subject, record, x->has_record ? &x->record : NULL, &x->lease,
+        why);
+}
+
+static arvo_status
+execute_write_all(arvo__execution *x, const arvo_record *record, arvo_str text, arvo_error *why)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    arvo_stored_event *produced =
+        arvo__arena_alloc(x->arena, (x->event_count + 1) * sizeof(*produced));
+    if (produced == NULL)
+        return ARVO_E_NOMEM;
+    for (size_t i = 0; i < x->event_count; i++)
+        produced[i] = (arvo_stored_event){ .direction = ARVO_PRODUCED,
+                                           .subject = x->event->subject,
+                                           .id = x->events[i]->id,
+                                           .source = x->events[i]->source,
+                                           .type = x->events[i]->type,
+                                           .domains = x->domain_texts[i],
+                                           .json = x->event_texts[i] };
+    const arvo_stored_event consumed = { .direction = ARVO_CONSUMED,
+                                         .subject = x->event->subject,
+                                         .id = x->event->id,
+                                         .source = x->event->source,
+                                         .type = x->event->type,
+                                         .domains = ARVO_STR("[\"default\"]"),
+                                         .json = text };
+    const arvo_commit commit = {
+        .subject = x->event->subject,
+        .lease = &x->lease,
+        .release = true,
+        .record = record,
+        .previous_revision = x->has_record ? x->record.revision : 0,
+        .consumed = &consumed,
+        .produced = produced,
+        .produced_count = x->event_count,
+        .definition_json =
+            x->machine != NULL && !arvo_str_equal(record->definition, x->record.definition)
+                ? arvo_machine_definition(x->machine)
+                : ARVO_STR_NONE,
+        .outbox_done = x->outbox_seq,
+    };
+    const arvo_status st = o->store->commit(o->store_self, &commit, 1, why);
+    if (st == ARVO_OK)
+        x->is_locked = false; /* released in the same transaction */
+    return st;
+}
+
+static arvo_status
+step_commit(arvo__execution *x)
+{
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Commit", &start_ns);
+
+    arvo_error why = { 0 };
+    arvo_status st = ARVO_E_NOMEM;
+    const arvo_str text = execute_write_event(x, x->event);
+    if (text.ptr != NULL) {
+        const arvo_record record = execute_new_record(x, text);
+        st = x->orchestrator->has_commit ? execute_write_all(x, &record, text, &why)
+                                         : execute_write_alone(x, &record, &why);
+        if (st == ARVO_OK)
+            x->record = record;
+    }
+    if (st != ARVO_OK)
+        st = execute_transaction_error(
+            x, ARVO_E_WRITE_FAILED, "the outcome could not be written, nothing has changed", st,
+            &why);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COMMIT_NS, start_ns, st);
+    if (st == ARVO_OK)
+        x->has_record = true;
+    return st;
+}
+
+/* Give the lease back. A failure is no reason to fail: the lease ends by itself. */
+static void
+execute_unlock(arvo__execution *x)
+{
+    if (!x->is_locked)
+        return;
+    const arvo_orchestrator *o = x->orchestrator;
+    arvo_error why = { 0 };
+    if (o->store->unlock(o->store_self, x->event->subject, &x->lease, &why) != ARVO_OK)
+        arvo__trace_log(x, ARVO_LOG_ERROR, "the lock was not released: %s", why.text);
+    x->is_locked = false;
+}
+
+/* Nothing was committed for an event that is ignored or known, so its outbox row is marked here. */
+static arvo_status
+execute_settle(arvo__execution *x)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    if (x->outbox_seq == 0 || o->store->outbox_done == NULL)
+        return ARVO_OK;
+    arvo_error why = { 0 };
+    const arvo_status st = o->store->outbox_done(o->store_self, x->outbox_seq, &why);
+    if (st != ARVO_OK)
+        return execute_transaction_error(
+            x, ARVO_E_WRITE_FAILED, "the delivery could not be marked done", st, &why);
+    return ARVO_OK;
+}
+
+/* ---- All ten
+ * --------------------------------------------------------------------------------------- */
+
+/* Steps 5 to 9: from a read record to what there is to commit. */
+static arvo_status
+execute_decide(arvo__execution *x)
+{
+    arvo_status st = step_route(x); /* 5 */
+    if (st != ARVO_OK || x->is_settled)
+        return st;
+
+    st = step_resolve(x); /* 6 */
+    if (st == ARVO_OK)
+        st = step_validate(x); /* 7 */
+    if (st == ARVO_OK)
+        st = step_run(x); /* 8 */
+    if (st == ARVO_OK)
+        st = arvo__emission_build(x); /* 9 */
+    if (st == ARVO_OK)
+        x->outcome = ARVO_OUTCOME_EXECUTED;
+    return st;
+}
+
+/* A workflow error is for the initiator, unless the caller asked for violations. */
+static arvo_status
+execute_answer_error(arvo__execution *x, arvo_status status)
+{
+    const bool is_violation =
+        status != ARVO_E_EXECUTION || arvo_str_is(x->error_name, "ExecutionViolation");
+    if (x->orchestrator->violations == ARVO_VIOLATIONS_RETURN && is_violation)
+        return status;
+    arvo__trace_log(x, ARVO_LOG_ERROR, "workflow error: %.*s", ARVO_FMT(x->error_message));
+    x->outcome = ARVO_OUTCOME_FAILED;
+    return arvo__emission_build_error(x);
+}
+
+static arvo_status
+execute_locked(arvo__execution *x)
+{
+    arvo_status st = step_read(x); /* 4 */
+    if (st == ARVO_OK && !x->is_settled)
+        st = execute_decide(x); /* 5 to 9 */
+    if (execute_is_workflow_error(st))
+        st = execute_answer_error(x, st);
+    if (st != ARVO_OK)
+        return st;
+    return x->is_settled ? execute_settle(x) : step_commit(x); /* 10 */
+}
+
+arvo_status
+arvo_orchestrator_execute_from(
+    arvo_orchestrator *orchestrator, const arvo_event *event, int64_t outbox_seq, arvo_arena *arena,
+    arvo_result *result, arvo_error *err)
+{
+    ARVO_ASSERT(orchestrator != NULL && event != NULL && arena != NULL && result != NULL);
+
+    arvo_error local = { 0 }; /* the steps say what is wrong even when nobody asks */
+    arvo__execution x = { .orchestrator = orchestrator,
+                          .event = event,
+                          .outbox_seq = outbox_seq,
+                          .arena = arena,
+                          .err = &local };
+    x.scratch = arvo__scratch_take(orchestrator);
+    if (x.scratch == NULL)
+        return arvo__nomem(err);
+
+    arvo__trace_open(&x);                    /* 1 */
+    arvo_status st = step_check_subject(&x); /* 2 */
+    if (st == ARVO_OK)
+        st = step_lock(&x); /* 3 */
+    if (st == ARVO_OK)
+        st = execute_locked(&x); /* 4 to 10 */
+    execute_unlock(&x);
+    if (st == ARVO_OK)
+        st = arvo__result_build(&x, result);
+    arvo__trace_close(&x, st, &local);
+
+    arvo__scratch_give(orchestrator, x.scratch);
+    if (st != ARVO_OK && err != NULL)
+        *err = local;
+    return st;
+}
+
+arvo_status
+arvo_orchestrator_execute(
+    arvo_orchestrator *orchestrator, const arvo_event *event, arvo_arena *arena,
+    arvo_result *result, arvo_error *err)
+{
+    return arvo_orchestrator_execute_from(orchestrator, event, 0, arena, result, err);
+}

@@ -1,0 +1,118 @@
+/* orchestrator/internal.h - what the files of this layer share. */
+#ifndef ARVO_SRC_ORCHESTRATOR_INTERNAL_H
+#define ARVO_SRC_ORCHESTRATOR_INTERNAL_H
+
+#include <arvo/orchestrator.h>
+
+#include <pthread.h>
+
+#include "base/internal.h"
+#include "json/internal.h"
+
+/* What one execution reuses from the last: taken from a pool, so that a warm
+ * orchestrator allocates nothing per event. */
+typedef struct arvo__scratch {
+    struct arvo__scratch *next;
+    arvo_subject_codec *codec;
+    arvo_buf text; /* one event's JSON while it is written */
+} arvo__scratch;
+
+struct arvo_orchestrator {
+    const arvo_allocator *allocator; /* NULL, or &allocator_copy */
+    arvo_allocator allocator_copy;
+    arvo_memory *memory;
+    const arvo_memory_ops *store; /* its table, and self */
+    void *store_self;
+    arvo_machine **machines; /* owned references */
+    size_t machine_count;
+    const arvo_contract_version *self; /* of machines[0]: types and system error */
+    arvo_str source;
+    arvo_registry registry;
+    const arvo_engine *engine;
+    const arvo_platform *platform;
+    const arvo_telemetry *telemetry; /* NULL: off */
+    double executionunits;
+    arvo_violations violations;
+    int64_t lease_ms;
+    int64_t lock_wait_ms;
+    bool error_stack;
+    bool lenient_subjects;
+    bool has_commit;
+    pthread_mutex_t pool_mutex;
+    arvo__scratch *pool;
+};
+
+/* The registry over opts->machines. */
+arvo_status arvo__registry_resolve(
+    void *self, arvo_str name, arvo_str version, const arvo_machine **out, arvo_error *err);
+
+/* NULL: out of memory. */
+arvo__scratch *arvo__scratch_take(arvo_orchestrator *orchestrator);
+void arvo__scratch_give(arvo_orchestrator *orchestrator, arvo__scratch *scratch);
+
+/* One event on its way through the ten steps (execute.c). */
+typedef struct arvo__execution {
+    arvo_orchestrator *orchestrator;
+    const arvo_event *event;
+    int64_t outbox_seq;
+    arvo_arena *arena;
+    arvo_error *err;
+    arvo__scratch *scratch;
+
+    /* Telemetry; NULL and none when it is off. */
+    arvo_span *span;
+    arvo_trace_context context; /* of that span */
+    int64_t start_ns;
+    arvo_str traceparent; /* of what is emitted */
+    arvo_str tracestate;
+
+    arvo_subject subject; /* of the event; step 2 */
+    arvo_lease lease;     /* step 3 */
+    bool is_locked;
+    bool has_record; /* step 4 */
+    arvo_record record;
+    bool is_settled;             /* step 5, or a duplicate: nothing more to do */
+    arvo_str parent_subject;     /* nullable */
+    const arvo_machine *machine; /* step 6 */
+    const arvo_json *event_json; /* step 7: with normalised data */
+    arvo_machine_output output;  /* step 8 */
+    const arvo_event **events;   /* step 9 */
+    const arvo_json **domains;   /* of each event: array of strings; NULL: default */
+    arvo_str *event_texts;
+    arvo_str *domain_texts;
+    size_t event_count;
+    size_t event_cap;
+
+    /* A workflow error, set by whichever step returned E_CONTRACT, E_CONFIG or E_EXECUTION. */
+    arvo_str error_name;
+    arvo_str error_message;
+    arvo_str last_error; /* JSON for the record; step 9 of a failure */
+    arvo_outcome outcome;
+} arvo__execution;
+
+/* Record a workflow error and return `status`. */
+arvo_status arvo__execution_fail(
+    arvo__execution *x, arvo_status status, const char *name, const char *format, ...)
+    ARVO_PRINTF(4, 5);
+
+/* Step 9 (emission.c): turn x->output into x->events; or a workflow error into its system error. */
+arvo_status arvo__emission_build(arvo__execution *x);
+arvo_status arvo__emission_build_error(arvo__execution *x);
+/* The recorded events of an event that was consumed before. */
+arvo_status arvo__emission_recorded(arvo__execution *x, arvo_str json, arvo_str domains);
+
+/* result.c: x->events by domain. */
+arvo_status arvo__result_build(arvo__execution *x, arvo_result *out);
+
+/* trace.c: each does nothing when telemetry is off. */
+void arvo__trace_open(arvo__execution *x);
+void arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err);
+void arvo__trace_log(arvo__execution *x, arvo_severity severity, const char *format, ...)
+    ARVO_PRINTF(3, 4);
+/* A child span around one phase; ends with arvo__trace_phase_end. */
+arvo_span *arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns);
+void arvo__trace_phase_end(
+    arvo__execution *x, arvo_span *span, arvo_measure measure, int64_t start_ns,
+    arvo_status status);
+
+#endif
