@@ -163,6 +163,10 @@ typedef struct arvo_machine_input {
     const arvo_json *input; /* the start event as JSON (its `input`); NULL when not known. When
                                starting: required unless the document uses no input */
     const arvo_json *event; /* event to send, an object with a string `type`; NULL: none (start) */
+    /* Instead of `state`: the output of the step before, whose arena has not been rewound. The
+     * machine goes on as an XState actor that was never stopped, which remembers what a persisted
+     * snapshot does not hold: the order in which its states became active (spec 11.4). */
+    const struct arvo_machine_output *previous;
 } arvo_machine_input;
 
 typedef struct arvo_machine_output {
@@ -179,6 +183,7 @@ typedef struct arvo_machine_output {
     size_t log_count;
     arvo_str error_name; /* a failed step: the workflow error; none otherwise */
     arvo_str error_message;
+    const struct arvo__snapshot *snapshot; /* for input.previous; NULL from other engines */
 } arvo_machine_output;
 
 /**

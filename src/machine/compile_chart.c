@@ -1,0 +1,358 @@
+/* Compiling machines: the tree of states, numbered in document order. */
+
+#include "machine/compile.h"
+
+#define NO_INVOKE                                                                                  \
+    "invoke is not supported: emit an event that the service's contract accepts, and wait for "    \
+    "its reply in `on`"
+#define NO_AFTER                                                                                   \
+    "after is not supported: emit an event to a timer service, and wait for its reply in `on`"
+#define NO_ROUTE "route is not supported: write a transition in `on`"
+
+static const compile_key root_keys[] = {
+    { "kind", NULL },
+    { "id", NULL },
+    { "version", NULL },
+    { "contracts", NULL },
+    { "context", NULL },
+    { "initial", NULL },
+    { "executionunits", NULL },
+    { "guards", NULL },
+    { "actions", NULL },
+    { "states", NULL },
+    { "output", NULL },
+    { "type", NULL },
+    { "on", NULL },
+    { "always", NULL },
+    { "onDone", NULL },
+    { "entry", NULL },
+    { "exit", NULL },
+    { "tags", NULL },
+    { "meta", NULL },
+    { "description", NULL },
+    { "invoke", NO_INVOKE },
+    { "after", NO_AFTER },
+    { "route", NO_ROUTE },
+    { "delays", NO_AFTER },
+    { "actors", NO_INVOKE },
+    { 0 },
+};
+
+static const compile_key state_keys[] = {
+    { "type", NULL },
+    { "initial", NULL },
+    { "states", NULL },
+    { "on", NULL },
+    { "always", NULL },
+    { "onDone", NULL },
+    { "entry", NULL },
+    { "exit", NULL },
+    { "history", NULL },
+    { "target", NULL },
+    { "output", NULL },
+    { "tags", NULL },
+    { "meta", NULL },
+    { "description", NULL },
+    { "id", NULL },
+    { "invoke", NO_INVOKE },
+    { "after", NO_AFTER },
+    { "route", NO_ROUTE },
+    { 0 },
+};
+
+/* ---- Counting ---- */
+
+static arvo_status
+count_states(compiler *c, const arvo_json *state, uint32_t depth)
+{
+    if (++c->machine->state_count > ARVO_MACHINE_STATES_MAX)
+        return arvo__compile_fail(
+            c, ARVO_E_TOO_BIG, "more than %u states; divide the workflow among orchestrators",
+            ARVO_MACHINE_STATES_MAX);
+    if (depth > ARVO_MACHINE_DEPTH_MAX)
+        return arvo__compile_fail(
+            c, ARVO_E_TOO_BIG, "states nest deeper than %u", ARVO_MACHINE_DEPTH_MAX);
+    if (arvo_json_type_of(state) != ARVO_JSON_OBJECT)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "a state must be an object, {} at least");
+    const arvo_json *const states = arvo_json_get(state, "states");
+    if (states == NULL)
+        return ARVO_OK;
+    const size_t mark = arvo__compile_enter(c, ARVO_STR("states"));
+    if (arvo_json_type_of(states) != ARVO_JSON_OBJECT)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "must be an object: name -> state");
+    arvo_status st = ARVO_OK;
+    for (size_t i = 0; i < arvo_json_count(states) && st == ARVO_OK; i++) {
+        const size_t key_mark = arvo__compile_enter(c, arvo_json_key_at(states, i));
+        st = arvo_json_key_at(states, i).len > 0
+                 ? count_states(c, arvo_json_at(states, i), depth + 1)
+                 : arvo__compile_fail(c, ARVO_E_INVALID, "a state's name must not be empty");
+        arvo__compile_leave(c, key_mark);
+    }
+    arvo__compile_leave(c, mark);
+    return st;
+}
+
+/* ---- Types ---- */
+
+static const struct type_name {
+    const char *name;
+    chart_type type;
+} type_names[] = {
+    { "atomic", CHART_ATOMIC }, { "compound", CHART_COMPOUND }, { "parallel", CHART_PARALLEL },
+    { "final", CHART_FINAL },   { "history", CHART_HISTORY },
+};
+
+static arvo_status
+type_given(compiler *c, const arvo_json *json, chart_state *state)
+{
+    const arvo_str name = arvo_json_str(arvo_json_get(json, "type"));
+    for (size_t i = 0; i < ARVO_COUNT_OF(type_names); i++)
+        if (arvo_str_is(name, type_names[i].name)) {
+            state->type = (uint8_t)type_names[i].type;
+            return ARVO_OK;
+        }
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID, "type must be atomic, compound, parallel, final or history");
+}
+
+/* history: true, "shallow" or "deep". */
+static arvo_status
+history_read(compiler *c, const arvo_json *history, chart_state *state)
+{
+    const arvo_str kind = arvo_json_str(history);
+    state->is_deep = arvo_str_is(kind, "deep");
+    if (history == NULL || state->is_deep || arvo_str_is(kind, "shallow") ||
+        arvo_json_type_of(history) == ARVO_JSON_BOOL)
+        return ARVO_OK;
+    return arvo__compile_fail(c, ARVO_E_INVALID, "history must be shallow or deep");
+}
+
+/* Keys that mean nothing on a state of this type would be silently lost. */
+static arvo_status
+type_check(compiler *c, const arvo_json *json, const chart_state *state)
+{
+    const size_t child_count = arvo_json_count(arvo_json_get(json, "states"));
+    const bool is_root = state->parent == CHART_NONE;
+    if (state->type == CHART_HISTORY) {
+        if (is_root)
+            return arvo__compile_fail(c, ARVO_E_INVALID, "the root cannot be a history state");
+        static const char *const refused[] = { "states", "initial", "on",   "always",
+                                               "onDone", "entry",   "exit", "output" };
+        for (size_t i = 0; i < ARVO_COUNT_OF(refused); i++)
+            if (arvo_json_get(json, refused[i]) != NULL)
+                return arvo__compile_fail(
+                    c, ARVO_E_INVALID, "a history state is never active: `%s` has no effect in it",
+                    refused[i]);
+    } else if (arvo_json_get(json, "target") != NULL) {
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "target belongs to a history state; write `always` for a transition without an event");
+    } else if (
+        arvo_json_bool_or(arvo_json_get(json, "history"), true) &&
+        arvo_json_get(json, "history") != NULL) {
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "history belongs to a state of type history: write a child "
+            "{type: history, history: ...} instead");
+    }
+    if ((state->type == CHART_ATOMIC || state->type == CHART_FINAL) && child_count > 0)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID, "a state of this type has no states; leave out its type");
+    if (state->type == CHART_COMPOUND && child_count == 0)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "a compound state needs `states`");
+    if (!is_root && state->type != CHART_FINAL && arvo_json_get(json, "output") != NULL)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID, "output belongs to final states and to the machine");
+    return ARVO_OK;
+}
+
+static arvo_status
+type_read(compiler *c, const arvo_json *json, chart_state *state)
+{
+    const arvo_json *const history = arvo_json_get(json, "history");
+    arvo_status st = history_read(c, history, state);
+    if (st != ARVO_OK)
+        return st;
+    if (arvo_json_get(json, "type") != NULL)
+        st = type_given(c, json, state);
+    else if (arvo_json_count(arvo_json_get(json, "states")) > 0)
+        state->type = CHART_COMPOUND;
+    else if (history != NULL && arvo_json_bool_or(history, true))
+        state->type = CHART_HISTORY;
+    return st == ARVO_OK ? type_check(c, json, state) : st;
+}
+
+/* ---- Ids and notes ---- */
+
+static arvo_status
+id_read(compiler *c, const arvo_json *json, uint16_t number, arvo_str path)
+{
+    chart_state *const state = &c->states[number];
+    state->id = path;
+    arvo_status st = number != CHART_ROOT ? arvo__compile_str(c, json, "id", &state->id) : ARVO_OK;
+    if (st != ARVO_OK)
+        return st;
+    const uintptr_t other = (uintptr_t)arvo__map_find(&c->machine->ids, state->id);
+    if (other != 0)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID, "the id '%.*s' is taken by another state; give one of them an `id`",
+            ARVO_FMT(state->id));
+    state->done_type = arvo_arena_printf(c->arena, "xstate.done.state.%.*s", ARVO_FMT(state->id));
+    if (state->done_type.ptr == NULL ||
+        !arvo__map_set(&c->machine->ids, state->id, (void *)(uintptr_t)(number + 1u)))
+        return arvo__nomem(c->err);
+    return ARVO_OK;
+}
+
+static arvo_status
+notes_read(compiler *c, const arvo_json *json, chart_state *state)
+{
+    const arvo_json *const tags = arvo_json_get(json, "tags");
+    const arvo_json *const description = arvo_json_get(json, "description");
+    bool is_right = tags == NULL || arvo_json_type_of(tags) == ARVO_JSON_STRING ||
+                    arvo_json_type_of(tags) == ARVO_JSON_ARRAY;
+    for (size_t i = 0; i < arvo_json_count(tags); i++)
+        is_right = is_right && arvo_json_type_of(arvo_json_at(tags, i)) == ARVO_JSON_STRING;
+    if (!is_right)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "tags must be a string or a list of strings");
+    if (description != NULL && arvo_json_type_of(description) != ARVO_JSON_STRING)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "description must be a string");
+    state->tags = tags;
+    state->meta = arvo_json_get(json, "meta");
+    return ARVO_OK;
+}
+
+/* ---- Numbering ---- */
+
+static arvo_status
+read_state(compiler *c, const arvo_json *json, uint16_t parent, arvo_str key, arvo_str path);
+
+/* The children in JavaScript's key order, which is XState's document order. */
+static arvo_status
+read_children(compiler *c, const arvo_json *states, uint16_t number, arvo_str path)
+{
+    const size_t count = arvo_json_count(states);
+    size_t *const order = arvo__compile_alloc(c, count, sizeof(*order));
+    uint16_t *const all = arvo__compile_alloc(c, count * 3, sizeof(*all));
+    if (order == NULL || all == NULL)
+        return arvo__nomem(c->err);
+    uint16_t *const regions = all + count;
+    uint16_t *const histories = regions + count;
+    uint32_t region_count = 0;
+    uint32_t history_count = 0;
+    arvo__js_key_order(states, order);
+    const size_t mark = arvo__compile_enter(c, ARVO_STR("states"));
+    for (size_t i = 0; i < count; i++) {
+        const arvo_str key = arvo_json_key_at(states, order[i]);
+        const uint16_t child = (uint16_t)c->machine->state_count;
+        const arvo_str child_path =
+            arvo_arena_printf(c->arena, "%.*s.%.*s", ARVO_FMT(path), ARVO_FMT(key));
+        if (child_path.ptr == NULL)
+            return arvo__nomem(c->err);
+        const size_t key_mark = arvo__compile_enter(c, key);
+        const arvo_status st =
+            read_state(c, arvo_json_at(states, order[i]), number, key, child_path);
+        if (st != ARVO_OK)
+            return st;
+        arvo__compile_leave(c, key_mark);
+        all[i] = child;
+        if (c->states[child].type == CHART_HISTORY)
+            histories[history_count++] = child;
+        else
+            regions[region_count++] = child;
+        c->states[number].has_number_keys |= c->states[child].is_number_key;
+    }
+    arvo__compile_leave(c, mark);
+    c->states[number].children = (chart_states){ all, (uint32_t)count };
+    c->states[number].regions = (chart_states){ regions, region_count };
+    c->states[number].histories = (chart_states){ histories, history_count };
+    return ARVO_OK;
+}
+
+static arvo_status
+read_state(compiler *c, const arvo_json *json, uint16_t parent, arvo_str key, arvo_str path)
+{
+    const uint16_t number = (uint16_t)c->machine->state_count++;
+    chart_state *const state = &c->states[number];
+    uint32_t index;
+    c->nodes[number] = json;
+    state->key = key;
+    state->parent = parent;
+    state->initial = CHART_NONE;
+    state->is_number_key = arvo__js_is_index(key, &index);
+    state->depth = parent != CHART_NONE ? (uint8_t)(c->states[parent].depth + 1) : 0;
+
+    arvo_status st = arvo__compile_keys(
+        c, json, number == CHART_ROOT ? root_keys : state_keys,
+        number == CHART_ROOT ? "a machine" : "a state");
+    if (st == ARVO_OK)
+        st = type_read(c, json, state);
+    if (st == ARVO_OK)
+        st = id_read(c, json, number, path);
+    if (st == ARVO_OK)
+        st = notes_read(c, json, state);
+    if (st == ARVO_OK)
+        st = read_children(c, arvo_json_get(json, "states"), number, path);
+    state->end = (uint16_t)c->machine->state_count;
+    return st;
+}
+
+arvo_status
+arvo__compile_chart(compiler *c)
+{
+    arvo_machine *const machine = c->machine;
+    arvo_status st = count_states(c, c->root, 0);
+    if (st != ARVO_OK)
+        return st;
+    const uint32_t count = machine->state_count;
+    c->states = arvo__compile_alloc(c, count, sizeof(*c->states));
+    c->nodes = arvo__compile_alloc(c, count, sizeof(*c->nodes));
+    if (c->states == NULL || c->nodes == NULL)
+        return arvo__nomem(c->err);
+    machine->states = c->states;
+    machine->words = bits_words(count);
+    machine->state_count = 0;
+    return read_state(c, c->root, CHART_NONE, machine->id, machine->id);
+}
+
+/* ---- History states that lead back to themselves ---- */
+
+#define HISTORY_CHAIN_MAX 1000u
+
+enum { UNSEEN = 0, OPEN, CLOSED };
+
+static arvo_status
+follow(compiler *c, uint16_t number, uint8_t *seen, uint32_t depth)
+{
+    const chart_state *const state = &c->states[number];
+    chart_states next = state->type == CHART_PARALLEL ? state->regions : state->targets;
+    if (state->type == CHART_COMPOUND)
+        next = (chart_states){ &state->initial, 1 };
+    if (seen[number] == CLOSED || next.count == 0)
+        return ARVO_OK;
+    if (seen[number] == OPEN || depth > HISTORY_CHAIN_MAX)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "entering '%.*s' by default never ends: a history state on the way leads back to it; "
+            "give it a `target` elsewhere",
+            ARVO_FMT(state->id));
+    seen[number] = OPEN;
+    arvo_status st = ARVO_OK;
+    for (uint32_t i = 0; i < next.count && st == ARVO_OK; i++)
+        st = follow(c, next.items[i], seen, depth + 1);
+    seen[number] = CLOSED;
+    return st;
+}
+
+arvo_status
+arvo__compile_histories(compiler *c)
+{
+    uint8_t *const seen = arvo__compile_alloc(c, c->machine->state_count, 1);
+    if (seen == NULL)
+        return arvo__nomem(c->err);
+    arvo_status st = ARVO_OK;
+    for (uint32_t i = 0; i < c->machine->state_count && st == ARVO_OK; i++)
+        if (c->states[i].type == CHART_HISTORY)
+            st = follow(c, (uint16_t)i, seen, 0);
+    return st;
+}
