@@ -198,7 +198,7 @@ arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_
  *   memory:?inbox=N          ids of consumed events kept per instance (default 16; 0: none, an
  *                            event delivered twice runs twice)
  *   memory:?inbox_bytes=N    what they produced, newest first, kept for all instances together
- *                            (default 64 MiB); an event delivered again after that still has no
+ *                            (default 32 MiB); an event delivered again after that still has no
  *                            second effect, and is answered with no events
  *   memory:?history=on       keep every event for arvo_memory_ops.history (default off)
  *   sqlite:PATH?sync=normal  survives kill -9, not power loss (default full: both)

@@ -90,7 +90,9 @@ typedef struct arvo__leases {
     struct arvo__lease_row **buckets;
     size_t bucket_count; /* power of two */
     size_t count;
-    uint64_t fence; /* newest given out, over all subjects of this table */
+    uint64_t fence;       /* newest given out, over all subjects of this table */
+    uint64_t token_state; /* of the generator of tokens; its seed came from the platform */
+    uint64_t token_key;
     const arvo_platform *platform;
     const arvo_allocator *allocator;
     arvo__pool *pool;
@@ -99,7 +101,7 @@ typedef struct arvo__leases {
 
 arvo_status arvo__leases_init(
     arvo__leases *leases, const arvo_platform *platform, const arvo_allocator *allocator,
-    arvo__pool *pool, pthread_mutex_t *mutex);
+    arvo__pool *pool, pthread_mutex_t *mutex, arvo_error *err);
 void arvo__leases_fini(arvo__leases *leases);
 
 /* wait_ms <= 0: do not wait. */
@@ -107,22 +109,19 @@ arvo_status arvo__leases_acquire(
     arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t ttl_ms, int64_t wait_ms,
     bool *out_acquired, arvo_lease *out, arvo_error *err);
 
-/* Whether `lease` is the newest of the subject, held by this owner, and not expired at `now`. */
-bool arvo__leases_valid(
-    const arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease,
-    int64_t now);
+/* Whether `lease` is the newest of its subject, held by this owner, and not expired at `now`. */
+bool
+arvo__leases_valid(const arvo__leases *leases, uint64_t hash, const arvo_lease *lease, int64_t now);
 
 /* false: it was lost already, nothing happened. */
-bool arvo__leases_release(
-    arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease);
+bool arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease *lease);
 
 /* How many stand in line. */
 uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);
 
 /* Give a held lease other numbers: a store that has its own fence puts it in here. */
 void arvo__leases_replace(
-    arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *from,
-    const arvo_lease *to);
+    arvo__leases *leases, uint64_t hash, const arvo_lease *from, const arvo_lease *to);
 
 /* ---- Built-in stores ----------------------------------------------------------- */
 

@@ -54,14 +54,19 @@ arvo__memory_ttl(int64_t ttl_ms)
 arvo_status
 arvo__leases_init(
     arvo__leases *leases, const arvo_platform *platform, const arvo_allocator *allocator,
-    arvo__pool *pool, pthread_mutex_t *mutex)
+    arvo__pool *pool, pthread_mutex_t *mutex, arvo_error *err)
 {
     *leases = (arvo__leases){
         .platform = platform, .allocator = allocator, .pool = pool, .mutex = mutex
     };
+    uint64_t seed[2];
+    if (!platform->random(platform->self, seed, sizeof(seed)))
+        return arvo__fail(err, ARVO_E_IO, "the random source failed: no lease tokens can be made");
+    leases->token_state = seed[0];
+    leases->token_key = seed[1];
     leases->buckets = arvo__calloc(allocator, LEASE_BUCKETS_MIN, sizeof(leases->buckets[0]));
     if (leases->buckets == NULL)
-        return ARVO_E_NOMEM;
+        return arvo__nomem(err);
     leases->bucket_count = LEASE_BUCKETS_MIN;
     return ARVO_OK;
 }
@@ -252,20 +257,29 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
 
 /* ---- The operations --------------------------------------------------------------- */
 
-static arvo_status
-lease_grant(
-    arvo__leases *leases, struct arvo__lease_row *row, int64_t ttl_ms, arvo_lease *out,
-    arvo_error *err)
+/* A step of splitmix64. */
+static uint64_t
+lease_random(uint64_t *state)
 {
-    arvo_lease lease = { .fence = leases->fence + 1 };
-    if (!leases->platform->random(leases->platform->self, lease.token, sizeof(lease.token)))
-        return arvo__fail(err, ARVO_E_IO, "the random source failed: no lease token can be made");
-    lease.expires_ms = leases->platform->time_ms(leases->platform->self) + arvo__memory_ttl(ttl_ms);
-    leases->fence++;
+    uint64_t x = *state += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* Tokens guard against mistakes, not against code in the same process, which could read them
+ * anyway; so they are drawn from a generator, not from the operating system. */
+static void
+lease_grant(
+    arvo__leases *leases, struct arvo__lease_row *row, int64_t now, int64_t ttl_ms, arvo_lease *out)
+{
+    const uint64_t token[2] = { lease_random(&leases->token_state),
+                                lease_random(&leases->token_state) ^ leases->token_key };
+    arvo_lease lease = { .fence = ++leases->fence, .expires_ms = now + arvo__memory_ttl(ttl_ms) };
+    memcpy(lease.token, token, sizeof(lease.token));
     row->lease = lease;
     row->held = true;
     *out = lease;
-    return ARVO_OK;
 }
 
 arvo_status
@@ -273,7 +287,7 @@ arvo__leases_acquire(
     arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t ttl_ms, int64_t wait_ms,
     bool *out_acquired, arvo_lease *out, arvo_error *err)
 {
-    const int64_t now = leases->platform->time_ms(leases->platform->self);
+    int64_t now = leases->platform->time_ms(leases->platform->self);
     struct arvo__lease_row *row = lease_find(leases, subject, hash);
     if (row == NULL)
         row = lease_add(leases, subject, hash, now);
@@ -281,44 +295,40 @@ arvo__leases_acquire(
         return arvo__nomem(err);
 
     bool is_free = row->first == NULL && lease_is_free(row, now);
-    if (!is_free && wait_ms > 0 && row->waiters < ARVO_LOCK_WAITERS_MAX)
+    if (!is_free && wait_ms > 0 && row->waiters < ARVO_LOCK_WAITERS_MAX) {
         is_free = lease_line_wait(leases, row, wait_ms); /* the line keeps the row alive */
-
-    arvo_status st = ARVO_OK;
-    if (is_free)
-        st = lease_grant(leases, row, ttl_ms, out, err);
-    if (st == ARVO_OK) {
-        *out_acquired = is_free;
-        return ARVO_OK;
+        now = leases->platform->time_ms(leases->platform->self);
     }
-    if (row->first != NULL)
-        (void)pthread_cond_signal(&row->first->cond);
-    else if (!row->held)
-        lease_drop(leases, row);
-    return st;
+    if (is_free)
+        lease_grant(leases, row, now, ttl_ms, out);
+    *out_acquired = is_free;
+    return ARVO_OK;
 }
 
-static bool
-lease_is_owned(const struct arvo__lease_row *row, const arvo_lease *lease)
+/* The row that this lease is of, if it is still held. Fence and token tell it from every other, so
+ * the subject need not be compared. */
+static struct arvo__lease_row *
+lease_find_owned(const arvo__leases *leases, uint64_t hash, const arvo_lease *lease)
 {
-    return row != NULL && row->held && row->lease.fence == lease->fence &&
-           memcmp(row->lease.token, lease->token, sizeof(lease->token)) == 0;
-}
-
-bool
-arvo__leases_valid(
-    const arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease,
-    int64_t now)
-{
-    const struct arvo__lease_row *row = lease_find(leases, subject, hash);
-    return lease_is_owned(row, lease) && row->lease.expires_ms > now;
+    struct arvo__lease_row *row = *lease_bucket(leases, hash);
+    while (row != NULL && !(row->hash == hash && row->held && row->lease.fence == lease->fence &&
+                            memcmp(row->lease.token, lease->token, sizeof(lease->token)) == 0))
+        row = row->next;
+    return row;
 }
 
 bool
-arvo__leases_release(arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *lease)
+arvo__leases_valid(const arvo__leases *leases, uint64_t hash, const arvo_lease *lease, int64_t now)
 {
-    struct arvo__lease_row *row = lease_find(leases, subject, hash);
-    if (!lease_is_owned(row, lease))
+    const struct arvo__lease_row *row = lease_find_owned(leases, hash, lease);
+    return row != NULL && row->lease.expires_ms > now;
+}
+
+bool
+arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease *lease)
+{
+    struct arvo__lease_row *row = lease_find_owned(leases, hash, lease);
+    if (row == NULL)
         return false;
     row->held = false;
     if (row->first != NULL)
@@ -330,11 +340,10 @@ arvo__leases_release(arvo__leases *leases, arvo_str subject, uint64_t hash, cons
 
 void
 arvo__leases_replace(
-    arvo__leases *leases, arvo_str subject, uint64_t hash, const arvo_lease *from,
-    const arvo_lease *to)
+    arvo__leases *leases, uint64_t hash, const arvo_lease *from, const arvo_lease *to)
 {
-    struct arvo__lease_row *row = lease_find(leases, subject, hash);
-    if (lease_is_owned(row, from))
+    struct arvo__lease_row *row = lease_find_owned(leases, hash, from);
+    if (row != NULL)
         row->lease = *to;
 }
 

@@ -11,9 +11,10 @@
 
 #define SIMPLE_INBOX_DEFAULT       16
 #define SIMPLE_INBOX_MAX           1024
-#define SIMPLE_INBOX_BYTES_DEFAULT ((int64_t)64 * 1024 * 1024)
+#define SIMPLE_INBOX_BYTES_DEFAULT ((int64_t)32 * 1024 * 1024)
 #define SIMPLE_INBOX_BYTES_MAX     ((int64_t)64 * 1024 * 1024 * 1024)
 #define SIMPLE_ORDER_READ          256u
+#define SIMPLE_RING_BYTES_MIN      ((size_t)256)
 
 /* ---- Records --------------------------------------------------------------------------- */
 
@@ -31,8 +32,11 @@ simple_read(
     (void)pthread_mutex_lock(&shard->mutex);
     struct simple_instance **slot = arvo__simple_table_find(&shard->table, subject, hash);
     const bool is_found = slot != NULL && (*slot)->ordinal != 0;
-    if (is_found && !arvo__simple_instance_get(*slot, arena, out))
-        st = arvo__nomem(err);
+    if (is_found) {
+        __builtin_prefetch(arvo__simple_inbox_at(*slot, 0), 1); /* the commit will look there */
+        if (!arvo__simple_instance_get(*slot, arena, out))
+            st = arvo__nomem(err);
+    }
     (void)pthread_mutex_unlock(&shard->mutex);
     if (st == ARVO_OK)
         *out_found = is_found;
@@ -67,8 +71,11 @@ simple_lock(
     struct simple_shard *shard = simple_shard_of(self, hash);
 
     (void)pthread_mutex_lock(&shard->mutex);
+    arvo__simple_table_prefetch(&shard->table, hash);
     st = arvo__leases_acquire(
         &shard->leases, subject, hash, ttl_ms, wait_ms, out_acquired, out, err);
+    arvo__simple_instance_prefetch(&shard->table, hash);
+    arvo__simple_ring_prefetch(&shard->ring);
     (void)pthread_mutex_unlock(&shard->mutex);
     return st;
 }
@@ -83,7 +90,7 @@ simple_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error 
     struct simple_shard *shard = simple_shard_of(self, hash);
 
     (void)pthread_mutex_lock(&shard->mutex);
-    (void)arvo__leases_release(&shard->leases, subject, hash, lease);
+    (void)arvo__leases_release(&shard->leases, hash, lease);
     (void)pthread_mutex_unlock(&shard->mutex);
     return ARVO_OK;
 }
@@ -291,6 +298,18 @@ static const arvo_memory_ops simple_ops = {
     .close = simple_close,
 };
 
+/* The largest that is not larger; 0 when too small to hold anything. */
+static size_t
+power_of_two_within(size_t bytes)
+{
+    size_t power = SIMPLE_RING_BYTES_MIN;
+    if (bytes < power)
+        return 0;
+    while (power * 2 <= bytes)
+        power *= 2;
+    return power;
+}
+
 static arvo_status
 simple_store_new(
     const arvo_platform *platform, const arvo_allocator *allocator, int64_t inbox_max,
@@ -305,20 +324,21 @@ simple_store_new(
     store->allocator = allocator;
     store->platform = platform;
     store->inbox_max = (uint16_t)inbox_max;
-    bool is_good = arvo__simple_log_init(&store->log, allocator, has_history);
+    arvo_status st =
+        arvo__simple_log_init(&store->log, allocator, has_history) ? ARVO_OK : ARVO_E_NOMEM;
     for (size_t i = 0; i < SIMPLE_SHARDS; i++) {
         struct simple_shard *shard = &store->shards[i];
         arvo__pool_init(&shard->pool, allocator, SIMPLE_SLAB_BYTES);
-        shard->ring.cap = (size_t)(inbox_bytes / SIMPLE_SHARDS) & ~(size_t)7u;
-        is_good = pthread_mutex_init(&shard->mutex, NULL) == 0 && is_good;
-        is_good =
-            arvo__leases_init(&shard->leases, platform, allocator, &shard->pool, &shard->mutex) ==
-                ARVO_OK &&
-            is_good;
+        shard->ring.cap = power_of_two_within((size_t)inbox_bytes / SIMPLE_SHARDS);
+        if (pthread_mutex_init(&shard->mutex, NULL) != 0)
+            st = ARVO_E_NOMEM;
+        if (st == ARVO_OK)
+            st = arvo__leases_init(
+                &shard->leases, platform, allocator, &shard->pool, &shard->mutex, err);
     }
-    if (!is_good) {
+    if (st != ARVO_OK) {
         simple_close(store);
-        return arvo__nomem(err);
+        return st == ARVO_E_NOMEM ? arvo__nomem(err) : st;
     }
     *out = store;
     return ARVO_OK;

@@ -47,8 +47,8 @@ struct simple_instance {
 /* ---- Outcomes: what consumed events produced, newest ones (simple_inbox.c) -------- */
 
 struct simple_ring {
-    char *bytes; /* NULL until the first outcome */
-    size_t cap;
+    char *bytes;         /* NULL until the first outcome */
+    size_t cap;          /* power of two, or 0 */
     uint64_t head, tail; /* positions that only grow; the byte is at position % cap */
 };
 
@@ -61,6 +61,7 @@ arvo__simple_inbox_add(struct simple_instance *instance, uint64_t key, uint64_t 
 struct simple_inbox_key *arvo__simple_inbox_at(const struct simple_instance *instance, size_t i);
 
 bool arvo__simple_ring_reserve(struct simple_ring *ring, const arvo_allocator *allocator);
+void arvo__simple_ring_prefetch(const struct simple_ring *ring);
 /* Where it was put; SIMPLE_OUTCOME_NONE when it does not fit the ring. */
 uint64_t arvo__simple_ring_put(
     struct simple_ring *ring, uint64_t key, const arvo_commit *commit, int64_t first_seq,
@@ -81,6 +82,9 @@ struct simple_table {
 
 struct simple_instance **
 arvo__simple_table_find(const struct simple_table *table, arvo_str subject, uint64_t hash);
+/* A lock is followed by a read: bring slot and block into the cache meanwhile. */
+void arvo__simple_table_prefetch(const struct simple_table *table, uint64_t hash);
+void arvo__simple_instance_prefetch(const struct simple_table *table, uint64_t hash);
 struct simple_instance *
 arvo__simple_table_find_ordinal(const struct simple_table *table, uint64_t hash, uint64_t ordinal);
 bool arvo__simple_table_reserve(

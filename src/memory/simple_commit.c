@@ -9,8 +9,9 @@
 
 #include "memory/simple.h"
 
-#define PLANS_ON_STACK 8u
-#define EVENTS_IN_PLAN 8u
+#define PLANS_ON_STACK    8u
+#define EVENTS_IN_PLAN    8u
+#define SIMPLE_KEYS_AHEAD 4u /* power of two */
 
 /* What one commit of the batch is going to do. */
 struct simple_plan {
@@ -115,8 +116,7 @@ plan_check(struct simple_batch *batch, struct simple_plan *plan, arvo_error *err
     const arvo_allocator *allocator = batch->store->allocator;
 
     if (commit->lease != NULL &&
-        !arvo__leases_valid(
-            &plan->shard->leases, commit->subject, plan->hash, commit->lease, batch->now))
+        !arvo__leases_valid(&plan->shard->leases, plan->hash, commit->lease, batch->now))
         return arvo__fail(
             err, ARVO_E_STALE, "memory commit: the lease with fence %llu is lost",
             (unsigned long long)commit->lease->fence);
@@ -178,12 +178,16 @@ plan_prepare_block(struct simple_batch *batch, struct simple_plan *plan, arvo_er
     if (plan->has_inbox && keys < batch->store->inbox_max)
         keys++;
 
-    const size_t bytes = arvo__simple_instance_bytes(text_bytes, keys);
+    size_t bytes = arvo__simple_instance_bytes(text_bytes, keys);
     if (instance != NULL) {
         const size_t cap = arvo__pool_class_bytes(instance->size_class);
         if (bytes <= cap && (cap <= 1024 || bytes >= cap / 2))
             return ARVO_OK;
     }
+    /* Room for the next keys, so that not every event moves the instance. */
+    keys = (keys + SIMPLE_KEYS_AHEAD) & ~(size_t)(SIMPLE_KEYS_AHEAD - 1);
+    keys = keys < batch->store->inbox_max ? keys : batch->store->inbox_max;
+    bytes = arvo__simple_instance_bytes(text_bytes, keys);
     uint8_t size_class = 0;
     plan->block = arvo__pool_alloc(&plan->shard->pool, bytes, &size_class);
     if (plan->block == NULL)
@@ -396,8 +400,7 @@ plan_apply(struct simple_batch *batch, struct simple_plan *plan)
     if (commit->outbox_done != 0)
         arvo__simple_log_outbox_remove(log, commit->outbox_done);
     if (commit->release)
-        (void)arvo__leases_release(
-            &plan->shard->leases, commit->subject, plan->hash, commit->lease);
+        (void)arvo__leases_release(&plan->shard->leases, plan->hash, commit->lease);
 }
 
 /* ---- The whole ---------------------------------------------------------------------------- */

@@ -20,8 +20,9 @@ struct outcome {
     int64_t time_ms;
 };
 
-#define OUTCOME_SKIP    UINT32_MAX
-#define OUTCOME_STRINGS 5u
+#define RING_PREFETCH_LINES 8u
+#define OUTCOME_SKIP        UINT32_MAX
+#define OUTCOME_STRINGS     5u
 
 struct outcome_event {
     int64_t seq;
@@ -57,8 +58,8 @@ arvo__simple_inbox_at(const struct simple_instance *instance, size_t i)
 const struct simple_inbox_key *
 arvo__simple_inbox_find(const struct simple_instance *instance, uint64_t key)
 {
-    for (size_t i = 0; i < instance->inbox_count; i++) {
-        const struct simple_inbox_key *at = arvo__simple_inbox_at(instance, i);
+    const struct simple_inbox_key *at = arvo__simple_inbox_at(instance, 0);
+    for (size_t i = 0; i < instance->inbox_count; i++, at--) {
         if (at->key == key)
             return at;
     }
@@ -91,7 +92,7 @@ arvo__simple_ring_reserve(struct simple_ring *ring, const arvo_allocator *alloca
 static struct outcome *
 ring_at(const struct simple_ring *ring, uint64_t position)
 {
-    return (struct outcome *)(void *)(ring->bytes + position % ring->cap);
+    return (struct outcome *)(void *)(ring->bytes + (position & (ring->cap - 1)));
 }
 
 static void
@@ -99,6 +100,16 @@ ring_make_room(struct simple_ring *ring, size_t bytes)
 {
     while (ring->tail < ring->head && ring->head + bytes - ring->tail > ring->cap)
         ring->tail += ring_at(ring, ring->tail)->bytes;
+}
+
+void
+arvo__simple_ring_prefetch(const struct simple_ring *ring)
+{
+    if (ring->bytes == NULL)
+        return;
+    const char *at = ring->bytes + (ring->head & (ring->cap - 1));
+    for (size_t line = 0; line < RING_PREFETCH_LINES; line++)
+        __builtin_prefetch(at + line * 64, 1);
 }
 
 static size_t
@@ -135,7 +146,7 @@ arvo__simple_ring_put(
     if (bytes > ring->cap || bytes > UINT32_MAX)
         return SIMPLE_OUTCOME_NONE;
 
-    const size_t to_end = ring->cap - (size_t)(ring->head % ring->cap);
+    const size_t to_end = ring->cap - (size_t)(ring->head & (ring->cap - 1));
     if (to_end < bytes) {
         ring_make_room(ring, to_end);
         struct outcome *skip = ring_at(ring, ring->head);

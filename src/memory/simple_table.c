@@ -8,7 +8,8 @@
 
 #include "memory/simple.h"
 
-#define TABLE_CAP_MIN ((size_t)256)
+#define TABLE_CAP_MIN  ((size_t)256)
+#define PREFETCH_LINES 8u /* the fixed fields and a usual subject */
 
 /* ---- Blocks ------------------------------------------------------------------------ */
 
@@ -111,6 +112,33 @@ arvo__simple_table_find(const struct simple_table *table, arvo_str subject, uint
             return &table->slots[i];
     }
     return NULL;
+}
+
+void
+arvo__simple_table_prefetch(const struct simple_table *table, uint64_t hash)
+{
+    if (table->cap == 0)
+        return;
+    const size_t i = table_tag(hash) & (table->cap - 1);
+    __builtin_prefetch(&table->tags[i]);
+    __builtin_prefetch(&table->slots[i]);
+}
+
+void
+arvo__simple_instance_prefetch(const struct simple_table *table, uint64_t hash)
+{
+    if (table->cap == 0)
+        return;
+    const size_t mask = table->cap - 1;
+    const uint32_t tag = table_tag(hash);
+    size_t i = tag & mask;
+    while (table->tags[i] != 0 && table->tags[i] != tag)
+        i = (i + 1) & mask;
+    if (table->tags[i] == 0)
+        return;
+    const char *block = (const char *)table->slots[i];
+    for (size_t line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(block + line * 64);
 }
 
 struct simple_instance *

@@ -92,14 +92,16 @@ sqlite_store_new(
     store->platform = platform;
     store->owner_fd = -1;
     arvo__pool_init(&store->gate_pool, allocator, 0);
-    const bool is_good =
-        pthread_mutex_init(&store->mutex, NULL) == 0 &&
-        pthread_mutex_init(&store->gate_mutex, NULL) == 0 &&
-        arvo__leases_init(
-            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex) == ARVO_OK;
-    if (!is_good) {
+    arvo_status st = ARVO_OK;
+    if (pthread_mutex_init(&store->mutex, NULL) != 0 ||
+        pthread_mutex_init(&store->gate_mutex, NULL) != 0)
+        st = arvo__nomem(err);
+    if (st == ARVO_OK)
+        st = arvo__leases_init(
+            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex, err);
+    if (st != ARVO_OK) {
         sqlite_close(store);
-        return arvo__nomem(err);
+        return st;
     }
     *out = store;
     return ARVO_OK;

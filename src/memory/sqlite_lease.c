@@ -212,7 +212,7 @@ arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo
 {
     const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
     (void)pthread_mutex_lock(&store->gate_mutex);
-    (void)arvo__leases_release(&store->gate, subject, hash, lease);
+    (void)arvo__leases_release(&store->gate, hash, lease);
     (void)pthread_mutex_unlock(&store->gate_mutex);
 }
 
@@ -274,9 +274,9 @@ arvo__sqlite_lock(
             store, subject, ttl_ms, wait_ms - (real_ms() - started), &is_acquired, &lease, err);
         (void)pthread_mutex_lock(&store->gate_mutex);
         if (is_acquired)
-            arvo__leases_replace(&store->gate, subject, hash, &gate_lease, &lease);
+            arvo__leases_replace(&store->gate, hash, &gate_lease, &lease);
         else
-            (void)arvo__leases_release(&store->gate, subject, hash, &gate_lease);
+            (void)arvo__leases_release(&store->gate, hash, &gate_lease);
         (void)pthread_mutex_unlock(&store->gate_mutex);
     }
     if (st == ARVO_OK) {

@@ -118,7 +118,8 @@ line_init(struct line *line)
     pthread_mutex_init(&line->mutex, NULL);
     arvo__pool_init(&line->pool, NULL, 0);
     assert_int_equal(
-        arvo__leases_init(&line->leases, &line->clock.platform, NULL, &line->pool, &line->mutex),
+        arvo__leases_init(
+            &line->leases, &line->clock.platform, NULL, &line->pool, &line->mutex, NULL),
         ARVO_OK);
 }
 
@@ -142,7 +143,7 @@ stand_in_line(void *arg)
         &line->leases, LINE_SUBJECT, LINE_HASH, 30000, s->wait_ms, &s->got, &lease, NULL);
     if (st == ARVO_OK && s->got) {
         line->order[line->served++] = s->number;
-        (void)arvo__leases_release(&line->leases, LINE_SUBJECT, LINE_HASH, &lease);
+        (void)arvo__leases_release(&line->leases, LINE_HASH, &lease);
     }
     pthread_mutex_unlock(&line->mutex);
     return NULL;
@@ -188,7 +189,7 @@ test_simple__waiters_are_served_in_the_order_they_came(void **state)
         line_wait_for(&line, (uint32_t)i + 1);
     }
     pthread_mutex_lock(&line.mutex);
-    assert_true(arvo__leases_release(&line.leases, LINE_SUBJECT, LINE_HASH, &lease));
+    assert_true(arvo__leases_release(&line.leases, LINE_HASH, &lease));
     /* A newcomer does not overtake the line, although nobody holds the lease now. */
     bool got = true;
     arvo_lease second;
@@ -218,7 +219,7 @@ test_simple__first_in_line_takes_over_an_expired_lease(void **state)
     __atomic_add_fetch(&line.clock.now_ms, 30000, __ATOMIC_RELAXED);
     pthread_join(stander.thread, NULL);
     assert_true(stander.got);
-    assert_false(arvo__leases_release(&line.leases, LINE_SUBJECT, LINE_HASH, &lease));
+    assert_false(arvo__leases_release(&line.leases, LINE_HASH, &lease));
     line_fini(&line);
 }
 
@@ -242,7 +243,7 @@ test_simple__leaving_the_line_keeps_it_whole(void **state)
     }
     assert_false(standers[1].got);
     pthread_mutex_lock(&line.mutex);
-    assert_true(arvo__leases_release(&line.leases, LINE_SUBJECT, LINE_HASH, &lease));
+    assert_true(arvo__leases_release(&line.leases, LINE_HASH, &lease));
     pthread_mutex_unlock(&line.mutex);
     pthread_join(standers[0].thread, NULL);
     pthread_join(standers[2].thread, NULL);
