@@ -48,6 +48,16 @@ arvo__hash(const void *bytes, size_t len, uint64_t seed)
     uint64_t hash = seed ^ hash_fold(HASH_K0 ^ (uint64_t)len, HASH_K1);
     size_t left = len;
 
+    if (left >= 64) { /* subjects are long: four chains of products, not one */
+        uint64_t lane1 = hash ^ HASH_K0, lane2 = hash ^ HASH_K1, lane3 = hash ^ HASH_K2;
+        for (; left >= 64; left -= 64, p += 64) {
+            hash = hash_fold(hash_load8(p) ^ HASH_K1, hash_load8(p + 8) ^ hash);
+            lane1 = hash_fold(hash_load8(p + 16) ^ HASH_K2, hash_load8(p + 24) ^ lane1);
+            lane2 = hash_fold(hash_load8(p + 32) ^ HASH_K0, hash_load8(p + 40) ^ lane2);
+            lane3 = hash_fold(hash_load8(p + 48) ^ HASH_K1, hash_load8(p + 56) ^ lane3);
+        }
+        hash = hash_fold(hash ^ lane1, lane2 ^ HASH_K2) ^ hash_fold(lane2 ^ hash, lane3 ^ HASH_K0);
+    }
     for (; left >= 16; left -= 16, p += 16)
         hash = hash_fold(hash_load8(p) ^ HASH_K1, hash_load8(p + 8) ^ hash);
     if (left >= 8) {
