@@ -80,57 +80,44 @@ arvo_event_parse(arvo_str text, arvo_arena *arena, arvo_event *out, arvo_error *
 
 /* ---- Writing ------------------------------------------------------------------------ */
 
-/* Bytes are written straight into the buffer: room for all that is known in advance is reserved at
- * once. `rest` is how much of it is still to come, so that the room can be reserved again after
- * something of unknown length. `at` is NULL after a failure. */
-struct event_writer {
-    arvo_buf *out;
-    char *at;
-    size_t rest;
-};
+/* The strings, in the order of spec 1.7.1, fall into runs between the values that are JSON: "data"
+ * comes after the first run, the extensions after the second, "executionunits" after the third. A
+ * run is written straight into room reserved for all of it, on the bet that no byte needs an
+ * escape; where one does, the run is written again the long way. */
 
-static void
-event_writer_sync(struct event_writer *writer)
-{
-    if (writer->at != NULL)
-        writer->out->len = (size_t)(writer->at - writer->out->ptr);
-    writer->at = NULL;
-}
-
-static void
-event_writer_resume(struct event_writer *writer)
-{
-    writer->at = arvo_buf_reserve(writer->out, writer->rest);
-}
-
-static inline void
-event_write_literal(struct event_writer *writer, const char *text, size_t len)
-{
-    if (ARVO_UNLIKELY(writer->at == NULL))
-        return;
-    memcpy(writer->at, text, len);
-    writer->at += len;
-    writer->rest -= len;
-}
-
-#define EVENT_LITERAL(writer, text) event_write_literal((writer), (text), sizeof(text) - 1)
+#define EVENT_RUN_HEAD(X)                                                                          \
+    X("{\"id\":", id)                                                                              \
+    X(",\"source\":", source)                                                                      \
+    X(",\"specversion\":", specversion)                                                            \
+    X(",\"type\":", type)                                                                          \
+    X(",\"subject\":", subject)                                                                    \
+    X(",\"datacontenttype\":", datacontenttype)                                                    \
+    X(",\"dataschema\":", dataschema)
+#define EVENT_RUN_TIME(X) X(",\"time\":", time)
+#define EVENT_RUN_ROUTE(X)                                                                         \
+    X(",\"to\":", to)                                                                              \
+    X(",\"accesscontrol\":", accesscontrol)                                                        \
+    X(",\"redirectto\":", redirectto)
+#define EVENT_RUN_TRACE(X)                                                                         \
+    X(",\"traceparent\":", traceparent)                                                            \
+    X(",\"tracestate\":", tracestate)                                                              \
+    X(",\"parentid\":", parentid)                                                                  \
+    X(",\"domain\":", domain)
 
 typedef unsigned char event_vector __attribute__((vector_size(16)));
 
-/* Copy, and tell whether none of the bytes needs an escape (controls, quote, backslash). */
-static inline bool
+/* Copy 16 bytes; all ones in the result where one needs an escape (control, quote, backslash). */
+static inline event_vector
 event_copy16(char *dst, const char *src)
 {
     event_vector c;
     memcpy(&c, src, sizeof(c));
     memcpy(dst, &c, sizeof(c));
-    const event_vector hit = (event_vector)(((c & 0xe0) == 0) | (c == '"') | (c == '\\'));
-    uint64_t halves[2];
-    memcpy(halves, &hit, sizeof(halves));
-    return (halves[0] | halves[1]) == 0;
+    return (event_vector)(((c & 0xe0) == 0) | (c == '"') | (c == '\\'));
 }
 
-static inline bool
+/* Copy 8 bytes; not zero when one needs an escape. */
+static inline uint64_t
 event_copy8(char *dst, const char *src)
 {
     const uint64_t ones = 0x0101010101010101ULL;
@@ -141,25 +128,24 @@ event_copy8(char *dst, const char *src)
     const uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
     const uint64_t hit = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
                          ((backslash - ones) & ~backslash);
-    return (hit & (ones * 0x80)) == 0;
+    return hit & (ones * 0x80);
 }
 
-/* The last step overlaps the one before it, so that no byte is taken by itself. */
-static inline bool
+/* Copy; whether no byte needs an escape. The last step overlaps the one before it. */
+static bool
 event_copy_plain(char *dst, const char *src, size_t len)
 {
-    bool plain = true;
     if (len >= 16) {
+        event_vector hit = event_copy16(dst + len - 16, src + len - 16);
         for (size_t i = 0; i + 16 < len; i += 16)
-            plain &= event_copy16(dst + i, src + i);
-        plain &= event_copy16(dst + len - 16, src + len - 16);
-        return plain;
+            hit |= event_copy16(dst + i, src + i);
+        uint64_t halves[2];
+        memcpy(halves, &hit, sizeof(halves));
+        return (halves[0] | halves[1]) == 0;
     }
-    if (len >= 8) {
-        plain &= event_copy8(dst, src);
-        plain &= event_copy8(dst + len - 8, src + len - 8);
-        return plain;
-    }
+    if (len >= 8)
+        return (event_copy8(dst, src) | event_copy8(dst + len - 8, src + len - 8)) == 0;
+    bool plain = true;
     for (size_t i = 0; i < len; i++) {
         const unsigned char c = (unsigned char)src[i];
         dst[i] = (char)c;
@@ -174,111 +160,80 @@ event_str_len(arvo_str str)
     return str.ptr != NULL ? str.len + 2 : 4;
 }
 
-static void
-event_write_str(struct event_writer *writer, arvo_str str)
+static inline char *
+event_put(char *at, const char *key, size_t key_len, arvo_str str, bool *plain)
 {
+    memcpy(at, key, key_len);
+    at += key_len;
     if (str.ptr == NULL) {
-        EVENT_LITERAL(writer, "null");
-        return;
+        memcpy(at, "null", 4);
+        return at + 4;
     }
-    if (ARVO_UNLIKELY(writer->at == NULL))
-        return;
-    writer->rest -= str.len + 2;
-    if (ARVO_LIKELY(event_copy_plain(writer->at + 1, str.ptr, str.len))) {
-        writer->at[0] = '"';
-        writer->at[str.len + 1] = '"';
-        writer->at += str.len + 2;
-        return;
-    }
-    event_writer_sync(writer);
-    arvo_json_write_str(str, writer->out);
-    event_writer_resume(writer);
+    *plain &= event_copy_plain(at + 1, str.ptr, str.len);
+    at[0] = '"';
+    at[str.len + 1] = '"';
+    return at + str.len + 2;
 }
 
 static void
-event_write_json(struct event_writer *writer, const arvo_json *value)
+event_put_escaped(const char *key, arvo_str str, arvo_buf *out)
 {
-    if (value == NULL) {
-        EVENT_LITERAL(writer, "null");
-        return;
-    }
-    event_writer_sync(writer);
-    arvo_json_write(value, writer->out);
-    event_writer_resume(writer);
+    arvo_buf_append_str(out, arvo_str_from(key));
+    if (str.ptr != NULL)
+        arvo_json_write_str(str, out);
+    else
+        arvo_buf_append_str(out, ARVO_STR("null"));
 }
 
+#define EVENT_RUN_LENGTH(key, field)  +(sizeof(key) - 1) + event_str_len(event->field)
+#define EVENT_RUN_PUT(key, field)     at = event_put(at, key, sizeof(key) - 1, event->field, &plain);
+#define EVENT_RUN_ESCAPED(key, field) event_put_escaped(key, event->field, out);
+#define EVENT_RUN_WRITER(name, RUN)                                                                \
+    static void name(const arvo_event *event, arvo_buf *out)                                       \
+    {                                                                                              \
+        char *at = arvo_buf_reserve(out, 0 RUN(EVENT_RUN_LENGTH));                                 \
+        if (at == NULL)                                                                            \
+            return;                                                                                \
+        bool plain = true;                                                                         \
+        RUN(EVENT_RUN_PUT)                                                                         \
+        if (ARVO_LIKELY(plain)) {                                                                  \
+            out->len = (size_t)(at - out->ptr);                                                    \
+            return;                                                                                \
+        }                                                                                          \
+        RUN(EVENT_RUN_ESCAPED)                                                                     \
+    }
+
+EVENT_RUN_WRITER(event_write_head, EVENT_RUN_HEAD)
+EVENT_RUN_WRITER(event_write_time, EVENT_RUN_TIME)
+EVENT_RUN_WRITER(event_write_route, EVENT_RUN_ROUTE)
+EVENT_RUN_WRITER(event_write_trace, EVENT_RUN_TRACE)
+
 static void
-event_write_extensions(struct event_writer *writer, const arvo_json *extensions)
+event_write_extensions(const arvo_json *extensions, arvo_buf *out)
 {
-    event_writer_sync(writer);
     for (size_t i = 0; i < arvo_json_count(extensions); i++) {
-        arvo_buf_append_char(writer->out, ',');
-        arvo_json_write_str(arvo_json_key_at(extensions, i), writer->out);
-        arvo_buf_append_char(writer->out, ':');
-        arvo_json_write(arvo_json_at(extensions, i), writer->out);
+        arvo_buf_append_char(out, ',');
+        arvo_json_write_str(arvo_json_key_at(extensions, i), out);
+        arvo_buf_append_char(out, ':');
+        arvo_json_write(arvo_json_at(extensions, i), out);
     }
-    event_writer_resume(writer);
 }
-
-/* The text of an event apart from its values. In the order of spec 1.7.1; the extensions stand
- * before "to". */
-#define EVENT_KEYS                                                                                 \
-    "{\"id\":,\"source\":,\"specversion\":,\"type\":,\"subject\":,\"datacontenttype\":,"           \
-    "\"dataschema\":,\"data\":,\"time\":,\"to\":,\"accesscontrol\":,\"redirectto\":,"              \
-    "\"executionunits\":,\"traceparent\":,\"tracestate\":,\"parentid\":,\"domain\":}"
 
 void
 arvo_event_write(const arvo_event *event, arvo_buf *out)
 {
     ARVO_ASSERT(event != NULL && out != NULL);
-    struct event_writer writer = { .out = out, .rest = sizeof(EVENT_KEYS) - 1 };
-#define EVENT_LENGTH(name) writer.rest += event_str_len(event->name);
-    ARVO__EVENT_STRINGS(EVENT_LENGTH)
-#undef EVENT_LENGTH
-    if (event->data == NULL)
-        writer.rest += 4;
-    if (event->executionunits == NULL)
-        writer.rest += 4;
-    event_writer_resume(&writer);
-
-    EVENT_LITERAL(&writer, "{\"id\":");
-    event_write_str(&writer, event->id);
-    EVENT_LITERAL(&writer, ",\"source\":");
-    event_write_str(&writer, event->source);
-    EVENT_LITERAL(&writer, ",\"specversion\":");
-    event_write_str(&writer, event->specversion);
-    EVENT_LITERAL(&writer, ",\"type\":");
-    event_write_str(&writer, event->type);
-    EVENT_LITERAL(&writer, ",\"subject\":");
-    event_write_str(&writer, event->subject);
-    EVENT_LITERAL(&writer, ",\"datacontenttype\":");
-    event_write_str(&writer, event->datacontenttype);
-    EVENT_LITERAL(&writer, ",\"dataschema\":");
-    event_write_str(&writer, event->dataschema);
-    EVENT_LITERAL(&writer, ",\"data\":");
-    event_write_json(&writer, event->data);
-    EVENT_LITERAL(&writer, ",\"time\":");
-    event_write_str(&writer, event->time);
+    event_write_head(event, out);
+    arvo_buf_append_str(out, ARVO_STR(",\"data\":"));
+    arvo_json_write(event->data, out);
+    event_write_time(event, out);
     if (event->extensions != NULL)
-        event_write_extensions(&writer, event->extensions);
-    EVENT_LITERAL(&writer, ",\"to\":");
-    event_write_str(&writer, event->to);
-    EVENT_LITERAL(&writer, ",\"accesscontrol\":");
-    event_write_str(&writer, event->accesscontrol);
-    EVENT_LITERAL(&writer, ",\"redirectto\":");
-    event_write_str(&writer, event->redirectto);
-    EVENT_LITERAL(&writer, ",\"executionunits\":");
-    event_write_json(&writer, event->executionunits);
-    EVENT_LITERAL(&writer, ",\"traceparent\":");
-    event_write_str(&writer, event->traceparent);
-    EVENT_LITERAL(&writer, ",\"tracestate\":");
-    event_write_str(&writer, event->tracestate);
-    EVENT_LITERAL(&writer, ",\"parentid\":");
-    event_write_str(&writer, event->parentid);
-    EVENT_LITERAL(&writer, ",\"domain\":");
-    event_write_str(&writer, event->domain);
-    EVENT_LITERAL(&writer, "}");
-    event_writer_sync(&writer);
+        event_write_extensions(event->extensions, out);
+    event_write_route(event, out);
+    arvo_buf_append_str(out, ARVO_STR(",\"executionunits\":"));
+    arvo_json_write(event->executionunits, out);
+    event_write_trace(event, out);
+    arvo_buf_append_char(out, '}');
 }
 
 static void
