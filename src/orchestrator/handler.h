@@ -1,0 +1,44 @@
+/* orchestrator/handler.h - a handler, as handler.c and mock.c share it. */
+#ifndef ARVO_SRC_ORCHESTRATOR_HANDLER_H
+#define ARVO_SRC_ORCHESTRATOR_HANDLER_H
+
+#include "machine/expr.h"
+#include "orchestrator/internal.h"
+
+typedef struct arvo__handler_function {
+    const arvo_contract_version *version;
+    arvo_handler_fn handle;
+} arvo__handler_function;
+
+/* One reply of a mock. */
+typedef struct arvo__mock_reply {
+    const arvo__template *guard; /* NULL: always */
+    const arvo__template *type;
+    const arvo__template *data;
+    const arvo__template *error_name; /* error_message not NULL: the reply is an error */
+    const arvo__template *error_message;
+} arvo__mock_reply;
+
+struct arvo_handler {
+    const arvo_allocator *allocator;
+    arvo_allocator allocator_copy;
+    arvo_arena *arena;             /* what lives as long as the handler */
+    arvo_contracts *contracts;     /* a reference; NULL: none */
+    const arvo_contract *contract; /* NULL: answers are not checked */
+    arvo_str type;
+    arvo__handler_function *versions;
+    size_t version_count;
+    arvo_handler_fn handle; /* of a mock, for every version */
+    void *user;
+    double executionunits;
+    const arvo_platform *platform;
+    bool is_mock;
+    arvo__expr_set *expressions; /* of a mock */
+    arvo__mock_reply *replies;
+    size_t reply_count;
+};
+
+/* An empty handler over a set of contracts (NULL: none); NULL when out of memory. */
+arvo_handler *arvo__handler_new(const arvo_allocator *allocator, arvo_contracts *contracts);
+
+#endif
