@@ -31,17 +31,27 @@ arvo__base64_encode(const void *bytes, size_t len, char *out)
     }
 }
 
-static int
-base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+#define NO    0x80 /* no digit */
+#define NO8   NO, NO, NO, NO, NO, NO, NO, NO
+#define NO32  NO8, NO8, NO8, NO8
+#define NO128 NO32, NO32, NO32, NO32
+
+/* Digits of random data defeat a branch predictor, so each is looked up. */
+static const uint8_t base64_digits[256] = {
+    NO32,                                                              /* controls */
+    NO8,   NO, NO, NO, 62, NO, NO, NO, 63,                             /* + / */
+    52,    53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO, /* 0 to 9 */
+    NO,    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, /* A to O */
+    15,    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO, NO, /* P to Z */
+    NO,    26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, /* a to o */
+    41,    42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO, /* p to z */
+    NO128,                                                             /* not ASCII */
+};
+
+#undef NO128
+#undef NO32
+#undef NO8
+#undef NO
 
 bool
 arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len)
@@ -52,31 +62,30 @@ arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len)
     while (pad < 2 && pad < text.len && text.ptr[text.len - 1 - pad] == '=')
         pad++;
 
-    const size_t digits = text.len - pad;
-    uint32_t word = 0;
-    size_t used = 0;
-    for (size_t i = 0; i < digits; i++) {
-        const int digit = base64_digit(text.ptr[i]);
-        if (digit < 0)
-            return false;
-        word = word << 6 | (uint32_t)digit;
-        if (i % 4 == 3) {
-            out[used++] = (uint8_t)(word >> 16);
-            out[used++] = (uint8_t)(word >> 8);
-            out[used++] = (uint8_t)word;
-            word = 0;
-        }
+    const unsigned char *p = (const unsigned char *)text.ptr;
+    uint8_t *begin = out;
+    size_t left = text.len;
+    unsigned wrong = 0;
+    for (; left > (pad > 0 ? 4u : 0u); left -= 4, p += 4, out += 3) {
+        const unsigned a = base64_digits[p[0]], b = base64_digits[p[1]];
+        const unsigned c = base64_digits[p[2]], d = base64_digits[p[3]];
+        wrong |= a | b | c | d;
+        out[0] = (uint8_t)(a << 2 | b >> 4);
+        out[1] = (uint8_t)(b << 4 | c >> 2);
+        out[2] = (uint8_t)(c << 6 | d);
     }
-    if (pad == 1) {
-        if ((word & 3) != 0)
+    if (pad > 0) {
+        const unsigned a = base64_digits[p[0]], b = base64_digits[p[1]];
+        const unsigned c = pad == 1 ? base64_digits[p[2]] : 0;
+        wrong |= a | b | c;
+        if ((pad == 1 ? c & 3 : b & 15) != 0) /* spare bits */
             return false;
-        out[used++] = (uint8_t)(word >> 10);
-        out[used++] = (uint8_t)(word >> 2);
-    } else if (pad == 2) {
-        if ((word & 15) != 0)
-            return false;
-        out[used++] = (uint8_t)(word >> 4);
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        if (pad == 1)
+            *out++ = (uint8_t)(b << 4 | c >> 2);
     }
-    *out_len = used;
+    if ((wrong & 0x80) != 0)
+        return false;
+    *out_len = (size_t)(out - begin);
     return true;
 }
