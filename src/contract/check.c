@@ -9,6 +9,9 @@
 #define UNIQUE_PAIRWISE_MAX 12u /* fewer items are compared each with each */
 #define NO_INDEX            ((size_t)-1)
 
+/* Kept out of check_group(), whose frame would otherwise be as large as all of these together. */
+#define APART __attribute__((noinline))
+
 bool
 arvo__schema_stop(schema_run *run, arvo_status status)
 {
@@ -66,7 +69,7 @@ check_child(
 
 /* ---- Any value ------------------------------------------------------------ */
 
-static bool
+APART static bool
 check_enum(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     const schema_values *const set = op->as.values;
@@ -86,7 +89,7 @@ check_enum(schema_run *run, const schema_node *node, const schema_op *op, const 
     return arvo__schema_enum_issue(run, node, op, value);
 }
 
-static bool
+APART static bool
 check_all_of(schema_run *run, const schema_op *op, const arvo_json *value)
 {
     bool ok = true;
@@ -98,7 +101,7 @@ check_all_of(schema_run *run, const schema_op *op, const arvo_json *value)
     return ok;
 }
 
-static bool
+APART static bool
 check_any_of(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     for (size_t i = 0; i < op->count; i++) {
@@ -110,7 +113,7 @@ check_any_of(schema_run *run, const schema_node *node, const schema_op *op, cons
     return arvo__schema_alternatives_issue(run, node, op, value, "anyOf");
 }
 
-static bool
+APART static bool
 check_one_of(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     size_t first = NO_INDEX;
@@ -128,7 +131,7 @@ check_one_of(schema_run *run, const schema_node *node, const schema_op *op, cons
     return first != NO_INDEX || arvo__schema_alternatives_issue(run, node, op, value, "oneOf");
 }
 
-static bool
+APART static bool
 check_condition(schema_run *run, const schema_condition *condition, const arvo_json *value)
 {
     const bool holds = check_silently(run, condition->when, value);
@@ -140,7 +143,7 @@ check_condition(schema_run *run, const schema_condition *condition, const arvo_j
 
 /* ---- Numbers and strings -------------------------------------------------- */
 
-static bool
+APART static bool
 check_bound(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     static const char *const names[] = { "minimum", "maximum", "exclusiveMinimum",
@@ -169,7 +172,7 @@ check_bound(schema_run *run, const schema_node *node, const schema_op *op, const
 }
 
 /* Code points lie between a fourth of the bytes and all of them, so most texts need no count. */
-static bool
+APART static bool
 check_length(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     const size_t limit = op->as.limit;
@@ -201,7 +204,7 @@ regex_matches(schema_run *run, const schema_regex *regex, const char *text, size
     }
 }
 
-static bool
+APART static bool
 check_pattern(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     if (regex_matches(run, op->as.regex, value->as.string, value->len))
@@ -215,7 +218,7 @@ check_pattern(schema_run *run, const schema_node *node, const schema_op *op, con
 
 /* ---- Arrays --------------------------------------------------------------- */
 
-static bool
+APART static bool
 check_count(
     schema_run *run, const schema_node *node, const schema_op *op, size_t count,
     const char *keyword, const char *things)
@@ -268,7 +271,7 @@ unique_by_hash(
     return true;
 }
 
-static bool
+APART static bool
 check_unique(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     if (value->len <= UNIQUE_PAIRWISE_MAX)
@@ -284,7 +287,7 @@ check_unique(schema_run *run, const schema_node *node, const arvo_json *value)
            unique_by_hash(run, node, value, hashes, slots, slot_count);
 }
 
-static bool
+APART static bool
 check_items(schema_run *run, const schema_items *items, const arvo_json *value)
 {
     if (!schema__spend(run, value->len))
@@ -303,7 +306,7 @@ check_items(schema_run *run, const schema_items *items, const arvo_json *value)
     return ok;
 }
 
-static bool
+APART static bool
 check_contains(
     schema_run *run, const schema_node *node, const schema_contains *contains,
     const arvo_json *value)
@@ -441,7 +444,7 @@ check_member(
     return ok;
 }
 
-static bool
+APART static bool
 check_object(
     schema_run *run, const schema_node *node, const schema_object *object, const arvo_json *value)
 {
@@ -463,7 +466,7 @@ check_object(
     return ok;
 }
 
-static bool
+APART static bool
 check_names(
     schema_run *run, const schema_node *node, const schema_node *names, const arvo_json *value)
 {
@@ -491,7 +494,7 @@ check_names(
     return ok;
 }
 
-static bool
+APART static bool
 check_dependent(
     schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
@@ -608,9 +611,11 @@ arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_jso
     if (run->frames == SCHEMA_FRAMES_MAX)
         return arvo__schema_stop(run, ARVO_E_TOO_BIG);
     run->frames++;
-    bool ok = check_group(run, node, SCHEMA_ANY, value);
+    bool ok = true;
+    if (node->first[SCHEMA_ANY + 1] > 0)
+        ok = check_group(run, node, SCHEMA_ANY, value);
     const uint8_t group = groups[value->type];
-    if (group != 0 && (ok || keep_going(run)))
+    if (group != 0 && node->first[group] < node->first[group + 1] && (ok || keep_going(run)))
         ok = check_group(run, node, (schema_group)group, value) && ok;
     run->frames--;
     return ok;

@@ -42,6 +42,20 @@ index_add(schema_object *object, size_t entry)
     object->index[slot] = (uint32_t)entry + 1;
 }
 
+/* Keys of `properties`, and of `required` beyond these. */
+static size_t
+entries_count(const schema_draft_node *draft)
+{
+    const arvo_json *const properties = arvo_json_get(draft->json, "properties");
+    const arvo_json *const required = arvo_json_get(draft->json, "required");
+    size_t count = arvo_json_count(properties);
+    for (size_t i = 0; i < arvo_json_count(required); i++) {
+        const arvo_str key = arvo_json_str(arvo_json_at(required, i));
+        count += key.ptr == NULL || arvo_json_get_str(properties, key) == NULL;
+    }
+    return count;
+}
+
 /* Room for `count` entries. */
 static arvo_status
 entries_reserve(schema_compiler *compiler, schema_object *object, size_t count)
@@ -194,9 +208,7 @@ arvo__schema_object_build(schema_compiler *compiler, schema_draft_node *draft)
         return arvo__nomem(compiler->err);
     arvo__schema_op_add(draft, SCHEMA_PROPERTIES, SCHEMA_OBJECT)->as.object = object;
 
-    const size_t count = arvo_json_count(arvo_json_get(draft->json, "properties")) +
-                         arvo_json_count(arvo_json_get(draft->json, "required"));
-    arvo_status st = entries_reserve(compiler, object, count);
+    arvo_status st = entries_reserve(compiler, object, entries_count(draft));
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(compiler->err);
     if (st != ARVO_OK)

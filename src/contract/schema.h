@@ -194,24 +194,37 @@ arvo_status arvo__schema_link(schema_node *last, const schema_node **out_cyclic)
 
 /* ---- Lookups (schema_object.c) -------------------------------------------- */
 
+static inline uint64_t
+schema__load8(const char *from)
+{
+    uint64_t value = 0;
+    memcpy(&value, from, sizeof(value));
+    return value;
+}
+
+static inline uint32_t
+schema__load4(const char *from)
+{
+    uint32_t value = 0;
+    memcpy(&value, from, sizeof(value));
+    return value;
+}
+
+/* memcmp() without the call; the last load overlaps the one before it. */
 static inline bool
 schema__bytes_equal(const char *a, const char *b, size_t len)
 {
-    while (len >= 8) {
-        uint64_t x = 0;
-        uint64_t y = 0;
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-        if (x != y)
-            return false;
-        a += 8;
-        b += 8;
-        len -= 8;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8)
+            if (schema__load8(a + i) != schema__load8(b + i))
+                return false;
+        return schema__load8(a + len - 8) == schema__load8(b + len - 8);
     }
-    for (; len > 0; a++, b++, len--)
-        if (*a != *b)
-            return false;
-    return true;
+    if (len >= 4)
+        return schema__load4(a) == schema__load4(b) &&
+               schema__load4(a + len - 4) == schema__load4(b + len - 4);
+    /* Up to three bytes: the first, the middle and the last are all there is. */
+    return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 }
 
 static inline bool
