@@ -40,9 +40,19 @@ copy_columns(
     return true;
 }
 
+static arvo_status
+row_corrupt(const struct sqlite_store *store, const char *what, arvo_error *err)
+{
+    return arvo__fail(
+        err, ARVO_E_CORRUPT, "%s: %s: a row lacks a value that every row has; the file is damaged",
+        store->path, what);
+}
+
 /* A row of SQL_RECORD_COLUMNS; the first columns are the record's strings in their order. */
-static bool
-copy_record(sqlite3_stmt *stmt, arvo_arena *arena, arvo_record *out)
+static arvo_status
+copy_record(
+    const struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, arvo_arena *arena,
+    arvo_record *out, arvo_error *err)
 {
     int columns[ARVO__RECORD_STRINGS];
     arvo_str *texts[ARVO__RECORD_STRINGS];
@@ -55,14 +65,19 @@ copy_record(sqlite3_stmt *stmt, arvo_arena *arena, arvo_record *out)
         texts[i] = arvo__record_string(&record, i);
     }
     if (!copy_columns(stmt, columns, texts, ARVO__RECORD_STRINGS, arena))
-        return false;
+        return arvo__nomem(err);
+    if (record.subject.ptr == NULL || record.orchestrator.ptr == NULL ||
+        record.version.ptr == NULL || record.status.ptr == NULL || record.revision == 0)
+        return row_corrupt(store, what, err);
     *out = record;
-    return true;
+    return ARVO_OK;
 }
 
 /* A row of SQL_EVENT_COLUMNS; the subject too when the statement has it. */
-static bool
-copy_event(sqlite3_stmt *stmt, arvo_str subject, arvo_arena *arena, arvo_stored_event *out)
+static arvo_status
+copy_event(
+    const struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, arvo_str subject,
+    arvo_arena *arena, arvo_stored_event *out, arvo_error *err)
 {
     arvo_stored_event event = { .seq = sqlite3_column_int64(stmt, 0),
                                 .direction = sqlite3_column_int64(stmt, 1) == ARVO_CONSUMED
@@ -71,14 +86,16 @@ copy_event(sqlite3_stmt *stmt, arvo_str subject, arvo_arena *arena, arvo_stored_
                                 .subject = subject,
                                 .time_ms = sqlite3_column_int64(stmt, 3) };
     static const int columns[] = { 4, 5, 6, 7, 8, 9 };
-    arvo_str *const texts[] = { &event.id,      &event.source, &event.type,
-                                &event.domains, &event.json,   &event.subject };
-    arvo_str *shown[ARVO_COUNT_OF(texts)];
-    memcpy(shown, texts, sizeof(texts));
-    if (!copy_columns(stmt, columns, shown, subject.ptr == NULL ? 6 : 5, arena))
-        return false;
+    arvo_str *texts[] = { &event.id,      &event.source, &event.type,
+                          &event.domains, &event.json,   &event.subject };
+    if (!copy_columns(stmt, columns, texts, subject.ptr == NULL ? 6 : 5, arena))
+        return arvo__nomem(err);
+    for (size_t i = 0; i < ARVO_COUNT_OF(texts); i++) {
+        if (texts[i]->ptr == NULL)
+            return row_corrupt(store, what, err);
+    }
     *out = event;
-    return true;
+    return ARVO_OK;
 }
 
 /* ---- Lookups -------------------------------------------------------------------------------- */
@@ -140,8 +157,8 @@ arvo__sqlite_read(
         const int code = arvo__sqlite_step(stmt);
         if (code != SQLITE_ROW && code != SQLITE_DONE)
             st = arvo__sqlite_fail(store, "read", err);
-        else if (code == SQLITE_ROW && !copy_record(stmt, arena, out))
-            st = arvo__nomem(err);
+        else if (code == SQLITE_ROW)
+            st = copy_record(store, stmt, "read", arena, out, err);
         if (st == ARVO_OK)
             *out_found = code == SQLITE_ROW;
         (void)sqlite3_reset(stmt);
@@ -175,9 +192,9 @@ event_rows_read(
             out->is_end = true;
         else if (code != SQLITE_ROW)
             st = arvo__sqlite_fail(store, what, err);
-        else if (!copy_event(stmt, subject, arena, &out->rows[out->count]))
-            st = arvo__nomem(err);
         else
+            st = copy_event(store, stmt, what, subject, arena, &out->rows[out->count], err);
+        if (st == ARVO_OK && !out->is_end)
             out->count++;
     }
     (void)sqlite3_reset(stmt);
@@ -352,12 +369,12 @@ record_rows_read(
             break;
         if (code != SQLITE_ROW)
             st = arvo__sqlite_fail(store, "list", err);
-        else if (!copy_record(stmt, arena, &out->rows[out->count]))
-            st = arvo__nomem(err);
         else
+            st = copy_record(store, stmt, "list", arena, &out->rows[out->count], err);
+        if (st == ARVO_OK) {
             out->count++;
-        if (st == ARVO_OK)
             out->last_id = sqlite3_column_int64(stmt, 14);
+        }
     }
     out->is_end = out->count < max;
     (void)sqlite3_reset(stmt);

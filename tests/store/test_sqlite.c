@@ -379,6 +379,85 @@ test_sqlite__damaged_pages_are_reported(void **state)
     assert_non_null(strstr(err.text, "damaged"));
 }
 
+static bool
+ignore_event(void *user, const arvo_stored_event *event)
+{
+    (void)user, (void)event;
+    return true;
+}
+
+static bool
+ignore_record(void *user, const arvo_record *record)
+{
+    (void)user, (void)record;
+    return true;
+}
+
+/* A file whose tables take anything: nulls, blobs and numbers where texts belong. */
+static void
+test_sqlite__hostile_rows_do_no_harm(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "UPDATE instance SET orchestrator = NULL",
+        "UPDATE instance SET status = NULL",
+        "UPDATE instance SET revision = 0",
+        "UPDATE instance SET state = x'00ff00ff', value = 5, input = 1.5",
+        "UPDATE instance SET revision = 'many', fence = x'41'",
+        "UPDATE event SET event = NULL",
+        "UPDATE event SET source = 7, id = x'', domains = NULL",
+        "UPDATE event SET direction = 'sideways', cause = -1, subject_id = 99",
+        "UPDATE outbox SET seq = seq + 1000",
+        "UPDATE subject SET subject = x'00'",
+        "UPDATE lease SET token = 'short', fence = -1",
+        "DELETE FROM fence",
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(rows); i++) {
+        arvo_memory *memory = open_or_fail("");
+        uint64_t revision = 0;
+        arvo_error err = { 0 };
+        assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+        arvo_memory_close(memory);
+        file_sql("PRAGMA writable_schema=ON;"
+                 "UPDATE sqlite_master SET sql = replace(replace(replace(sql, ' STRICT', ''), "
+                 "' NOT NULL', ''), ') ,', ')') WHERE type = 'table' AND name NOT LIKE 'sqlite%';");
+        file_sql("INSERT INTO lease VALUES ('subject', 5, x'00', 9000000000000, 0)");
+        file_sql(rows[i]);
+
+        memory = NULL;
+        if (arvo_memory_open(file_url(""), &memory, &err) == ARVO_OK) {
+            const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+            void *self = arvo_memory_self(memory);
+            arvo_arena *arena = arvo_arena_new(NULL);
+            arvo_record record;
+            const arvo_record_query all = { 0 };
+            arvo_lease lease;
+            bool flag = false;
+            arvo_status st[] = {
+                ops->read(self, SUBJECT, arena, &flag, &record, &err),
+                ops->list(self, &all, ignore_record, NULL, &err),
+                ops->history(self, SUBJECT, ignore_event, NULL, &err),
+                ops->outbox_list(self, 0, 0, ignore_event, NULL, &err),
+                ops->inbox_find(
+                    self, SUBJECT, ARVO_STR("com.test"), ARVO_STR("e-1"), &flag, ignore_event, NULL,
+                    &err),
+                ops->lock(self, ARVO_STR("other"), 1000, 0, &flag, &lease, &err),
+            };
+            for (size_t k = 0; k < ARVO_COUNT_OF(st); k++)
+                assert_true(st[k] == ARVO_OK || st[k] == ARVO_E_CORRUPT);
+            if (i < 3)
+                assert_int_equal(st[0], ARVO_E_CORRUPT);
+            if (i == 5)
+                assert_int_equal(st[3], ARVO_E_CORRUPT);
+            if (i == 11)
+                assert_int_equal(st[5], ARVO_E_CORRUPT);
+            arvo_arena_free(arena);
+            arvo_memory_close(memory);
+        }
+        remove_files();
+    }
+}
+
 static void
 test_sqlite__useless_paths_are_named(void **state)
 {
@@ -828,6 +907,7 @@ main(void)
         CASE(newer_schema_is_refused),
         CASE(half_a_store_is_refused),
         CASE(damaged_pages_are_reported),
+        CASE(hostile_rows_do_no_harm),
         CASE(useless_paths_are_named),
         CASE(read_only_folder_is_named),
         CASE(full_file_loses_nothing),
