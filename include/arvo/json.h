@@ -9,6 +9,9 @@
  * (1.0 and 10e-1 are 1). Departure from JSON.parse: a \u escape that is a
  * lone surrogate is refused (it has no UTF-8), and integers between 2^53 and
  * 2^63 keep all their digits. A number beyond the double range is refused.
+ * A double between 2^53 and 2^63 is written as ECMAScript does, and those
+ * digits read back as an exact integer: the same number as a double, though
+ * not to arvo_json_equal().
  *
  * Values are immutable once built and may be shared by threads and by several
  * parents. Every accessor accepts NULL as "absent" and never fails.
