@@ -213,7 +213,7 @@ cli_parse(cli_args *args, void *opts)
             return false;
     }
 
-    args->operands = args->argv + optind;
+    args->operands = (const char *const *)(void *)(args->argv + optind);
     args->operand_count = (size_t)(args->argc - optind);
     if (args->argc - optind < command->operands_min)
         return args_fail(args, cli_printf("needs %s", command->operands));

@@ -69,7 +69,7 @@ struct cli_args {
     const cli_command *command;
     int argc; /* as for getopt: argv[0] is the verb or action */
     char **argv;
-    char **operands; /* set by cli_parse() */
+    const char *const *operands; /* set by cli_parse() */
     size_t operand_count;
     int exit_code; /* set when cli_parse() gives false */
 };
@@ -121,13 +121,14 @@ bool cli_event_load(const char *path, arvo_event *out);
 /** A value given as JSON, as @FILE, or as "-" (standard input). `option` is named in errors. */
 bool cli_value_load(const char *option, const char *given, const arvo_json **out);
 
-/** The app of some paths; NULL: said why. The exit code is CLI_USAGE. */
-arvo_app *cli_app_load(char *const *paths, size_t count);
-arvo_app *cli_app_load_list(const cli_list *paths);
+/** The app of some paths; NULL: see err. An app without any document is ARVO_E_IO. */
+arvo_app *cli_app_try(const char *const *paths, size_t count, arvo_error *err);
 
-/** The same for the verbs that ask whether it is right: then a wrong document is an answer, CLI_NO.
- */
-arvo_app *cli_app_check(char *const *paths, size_t count, bool json, int *exit_code);
+/** The same, for who needs one; NULL: said why, the exit code is CLI_USAGE. */
+arvo_app *cli_app_load(const char *const *paths, size_t count);
+
+/** The same, for who asks whether it is right: a wrong document is an answer, CLI_NO. */
+arvo_app *cli_app_check(const char *const *paths, size_t count, bool json, int *exit_code);
 
 /** The version of a contract that declares an event type: the one wanted, else the latest that has
  * it; NULL: none. */

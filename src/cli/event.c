@@ -236,7 +236,7 @@ event_new_run(cli_args *args)
         return CLI_USAGE;
     }
     arvo_app *app = NULL;
-    if (opts.apps.count > 0 && (app = cli_app_load_list(&opts.apps)) == NULL)
+    if (opts.apps.count > 0 && (app = cli_app_load(opts.apps.items, opts.apps.count)) == NULL)
         return CLI_USAGE;
     const int exit_code = event_new(&opts, app);
     arvo_app_free(app);
@@ -306,7 +306,7 @@ event_validate_run(cli_args *args)
     if (!cli_parse(args, &opts))
         return args->exit_code;
     arvo_app *app = NULL;
-    if (opts.apps.count > 0 && (app = cli_app_load_list(&opts.apps)) == NULL)
+    if (opts.apps.count > 0 && (app = cli_app_load(opts.apps.items, opts.apps.count)) == NULL)
         return CLI_USAGE;
     const int exit_code = event_validate(&opts, app, args->operands[0]);
     arvo_app_free(app);

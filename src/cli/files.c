@@ -138,29 +138,35 @@ cli_value_load(const char *option, const char *given, const arvo_json **out)
     return false;
 }
 
-static arvo_app *
-app_load(const char *const *paths, size_t count)
+/* A path mistyped may well be an empty folder. */
+static bool
+app_is_empty(const arvo_app *app)
+{
+    return arvo_app_machine_count(app) == 0 && arvo_app_mock_count(app) == 0 &&
+           arvo_contracts_count(arvo_app_contracts(app)) == 0;
+}
+
+arvo_app *
+cli_app_try(const char *const *paths, size_t count, arvo_error *err)
 {
     arvo_app *app = NULL;
-    arvo_error err = { 0 };
-    if (arvo_app_load(paths, count, NULL, &app, &err) == ARVO_OK)
+    if (arvo_app_load(paths, count, NULL, &app, err) != ARVO_OK)
+        return NULL;
+    if (!app_is_empty(app))
         return app;
-    cli_fail(&err);
+    (void)arvo_error_set(
+        err, ARVO_E_IO, ARVO_NO_OFFSET, "%s%s: no documents there; name .yaml, .yml or .json files",
+        paths[0], count > 1 ? ", ..." : "");
+    arvo_app_free(app);
     return NULL;
 }
 
 arvo_app *
-cli_app_load(char *const *paths, size_t count)
+cli_app_load(const char *const *paths, size_t count)
 {
-    const char **list = arvo_arena_calloc(cli_arena(), count + 1, sizeof(*list));
-    cli_check_memory();
-    for (size_t i = 0; i < count; i++)
-        list[i] = paths[i];
-    return app_load(list, count);
-}
-
-arvo_app *
-cli_app_load_list(const cli_list *paths)
-{
-    return app_load(paths->items, paths->count);
+    arvo_error err = { 0 };
+    arvo_app *app = cli_app_try(paths, count, &err);
+    if (app == NULL)
+        (void)cli_fail(&err);
+    return app;
 }

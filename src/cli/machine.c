@@ -13,17 +13,13 @@ static const cli_option machine_check_options[] = {
 
 /* What is wrong with a document is the answer; a file that cannot be read is not. */
 arvo_app *
-cli_app_check(char *const *paths, size_t count, bool json, int *exit_code)
+cli_app_check(const char *const *paths, size_t count, bool json, int *exit_code)
 {
-    const char **list = arvo_arena_calloc(cli_arena(), count + 1, sizeof(*list));
-    cli_check_memory();
-    for (size_t i = 0; i < count; i++)
-        list[i] = paths[i];
-    arvo_app *app = NULL;
     arvo_error err = { 0 };
-    const arvo_status st = arvo_app_load(list, count, NULL, &app, &err);
-    if (st == ARVO_OK)
+    arvo_app *app = cli_app_try(paths, count, &err);
+    if (app != NULL)
         return app;
+    const arvo_status st = err.status;
     const bool is_answer = st == ARVO_E_INVALID || st == ARVO_E_UNSUPPORTED ||
                            st == ARVO_E_NOT_FOUND || st == ARVO_E_EXISTS;
     *exit_code = is_answer ? CLI_NO : st == ARVO_E_NOMEM ? CLI_TRANSACTION : CLI_USAGE;

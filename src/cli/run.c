@@ -66,7 +66,11 @@ run_deliver(struct trace *trace, arvo_broker *broker, const arvo_event *event)
         cli_error("interrupted; nothing is lost: the same command again finishes the work");
         return CLI_TRANSACTION;
     }
-    return st == ARVO_OK ? trace->exit_code : cli_fail(&err);
+    if (st == ARVO_OK)
+        return trace->exit_code;
+    /* The arguments were fine: what is invalid now is what a mock or a machine made. */
+    const int exit_code = cli_fail(&err);
+    return exit_code == CLI_USAGE ? CLI_NO : exit_code;
 }
 
 static int

@@ -243,7 +243,7 @@ contracts_load(const struct simulate_opts *opts, const arvo_document_list *docum
     arvo_error err = { 0 };
     arvo_contracts *contracts = NULL;
     if (opts->apps.count > 0) {
-        arvo_app *app = cli_app_load_list(&opts->apps);
+        arvo_app *app = cli_app_load(opts->apps.items, opts->apps.count);
         if (app == NULL)
             return NULL;
         contracts = arvo_contracts_ref(arvo_app_contracts(app));

@@ -169,7 +169,7 @@ class Machines(Case):
             "type: com.counter.tick, data": ("type: com.counter.tock, source: x, data", "source"),
             '"#/services/tick" }': ('"#/services/tock" }', "#/services/tock"),
             "count >= .context": ("count >=> .context", "count"),
-            "type: final": ("type: final, after: { 10: done }", "after"),
+            "type: final": ("type: final, after: { \"10\": done }", "after"),
         }
         for good, (bad, word) in wrongs.items():
             with self.subTest(bad=bad):
