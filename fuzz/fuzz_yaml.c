@@ -1,5 +1,6 @@
 /* YAML and JSON documents: whatever the bytes, one clear error or values whose
- * lines can be found. Law: a document written as JSON reads back equal. */
+ * lines can be found. Law: a document written as JSON, read and written again
+ * gives the same text. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +23,10 @@ document_check(const arvo_document *document, arvo_arena *arena)
     if (buf.status == ARVO_OK) {
         const arvo_json *again = NULL;
         CHECK(arvo_json_parse(arvo_buf_str(&buf), arena, &again, NULL) == ARVO_OK);
-        CHECK(arvo_json_equal(document->root, again));
+        arvo_buf second = ARVO_BUF_INIT(64 * 1024);
+        arvo_json_write(again, &second);
+        CHECK(arvo_str_equal(arvo_buf_str(&buf), arvo_buf_str(&second)));
+        arvo_buf_fini(&second);
     }
     arvo_buf_fini(&buf);
     CHECK(document->first_line >= 1);

@@ -15,6 +15,9 @@
 #include <pcre2.h>
 
 #define REGEX_HEAP_KIB_MAX 8192u
+#define REGEXES_BYTES_MAX  ((size_t)4 * 1024 * 1024) /* compiled, of one schema */
+#define JIT_COUNT_MAX      64u
+#define JIT_BYTES_MAX      ((size_t)4096)
 
 struct schema_regex {
     pcre2_code *code;
@@ -521,14 +524,33 @@ regex_build(schema_regex *regex, arvo_str translated, arvo_arena *arena, arvo_er
         &code, &offset, context);
     if (regex->code == NULL)
         return arvo_arena_failed(arena) ? arvo__nomem(err) : pcre_failed(code, offset, err);
-    /* Without the just-in-time compiler a match is slower and means the same. */
-    (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+    return ARVO_OK;
+}
+
+/* Take a compiled expression into the list, within its bounds. Machine code takes some 65 us to
+ * make, so only the first and the small ones get it; without it a match is slower and means the
+ * same. */
+static arvo_status
+regex_keep(schema_regexes *list, schema_regex *regex, arvo_error *err)
+{
+    size_t bytes = 0;
+    regex->next = list->first;
+    list->first = regex;
+    list->count++;
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &bytes);
+    list->bytes += bytes;
+    if (list->bytes > REGEXES_BYTES_MAX)
+        return arvo__fail(
+            err, ARVO_E_TOO_BIG, "the regular expressions of one schema take more than %zu bytes",
+            REGEXES_BYTES_MAX);
+    if (list->count <= JIT_COUNT_MAX && bytes <= JIT_BYTES_MAX)
+        (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
     return ARVO_OK;
 }
 
 arvo_status
 arvo__regex_compile(
-    arvo_str pattern, arvo_arena *arena, schema_regex **list, const schema_regex **out,
+    arvo_str pattern, arvo_arena *arena, schema_regexes *list, const schema_regex **out,
     arvo_error *err)
 {
     if (pattern.len > ARVO_REGEX_BYTES_MAX)
@@ -549,20 +571,18 @@ arvo__regex_compile(
     if (st == ARVO_OK)
         st = regex_build(regex, arvo_buf_str(&translated), arena, err);
     arvo_buf_fini(&translated);
-    if (regex->code != NULL) {
-        regex->next = *list;
-        *list = regex;
-    }
+    if (st == ARVO_OK)
+        st = regex_keep(list, regex, err);
     if (st == ARVO_OK)
         *out = regex;
     return st;
 }
 
 void
-arvo__regex_free_all(schema_regex *list)
+arvo__regex_free_all(schema_regexes *list)
 {
-    for (; list != NULL; list = list->next)
-        pcre2_code_free(list->code); /* the machine code is not in the arena */
+    for (const schema_regex *regex = list->first; regex != NULL; regex = regex->next)
+        pcre2_code_free(regex->code); /* the machine code is not in the arena */
 }
 
 arvo_str

@@ -10,8 +10,9 @@
 #define MESSAGE_BYTES_MAX 400u
 #define CLOSEST_WORDS_MAX 200u
 #define CLOSEST_BYTES_MAX 48u
+#define PATH_BYTES_MAX    200u
 #define CONSTANT_WEIGHT   4u
-#define ISSUES_TEXT_BYTES 2048u
+#define ENUM_BYTES_MAX    2048u
 
 /* ---- Text ----------------------------------------------------------------- */
 
@@ -257,7 +258,7 @@ arvo__schema_enum_issue(
     if (!is_collecting(run))
         return false;
     const arvo_allocator memory = arvo__arena_allocator(run->arena);
-    arvo_buf buf = message_buf(&memory, ISSUES_TEXT_BYTES);
+    arvo_buf buf = message_buf(&memory, ENUM_BYTES_MAX);
     arvo_buf_printf(&buf, "expected %s", op->count > 1 ? "one of " : "");
     for (size_t i = 0; i < op->count && i < SHOWN_VALUES_MAX; i++)
         arvo_buf_printf(
@@ -380,12 +381,15 @@ arvo__schema_report_error(const schema_collector *collector, arvo_arena *arena, 
     if (err == NULL)
         return ARVO_E_INVALID;
     const arvo_allocator memory = arvo__arena_allocator(arena);
-    arvo_buf buf = message_buf(&memory, ISSUES_TEXT_BYTES);
+    arvo_buf buf = message_buf(&memory, ARVO_BUF_BYTES_MAX_DEFAULT);
     for (size_t i = 0; i < collector->count && buf.len < ARVO_ERROR_TEXT_BYTES_MAX; i++) {
         const arvo_schema_issue *const issue = &collector->issues[i];
-        const arvo_str path = issue->path.len > 0 ? issue->path : ARVO_STR("(root)");
+        arvo_str path = issue->path.len > 0 ? issue->path : ARVO_STR("(root)");
+        const bool cut = path.len > PATH_BYTES_MAX;
+        path.len = cut ? PATH_BYTES_MAX : path.len;
         arvo_buf_printf(
-            &buf, "%s%.*s: %.*s", i > 0 ? "; " : "", ARVO_FMT(path), ARVO_FMT(issue->message));
+            &buf, "%s%.*s%s: %.*s", i > 0 ? "; " : "", ARVO_FMT(path), cut ? "..." : "",
+            ARVO_FMT(issue->message));
     }
     if (collector->count == 0)
         arvo_buf_printf(&buf, "the value does not fit its schema");

@@ -398,6 +398,6 @@ arvo_schema_free(arvo_schema *schema)
 {
     if (schema == NULL)
         return;
-    arvo__regex_free_all(schema->regexes);
+    arvo__regex_free_all(&schema->regexes);
     arvo_arena_free(schema->arena);
 }

@@ -174,10 +174,17 @@ struct schema_node {
     schema_node *previous; /* of all nodes */
 };
 
+/* All expressions of a schema. */
+typedef struct schema_regexes {
+    schema_regex *first;
+    size_t count;
+    size_t bytes;
+} schema_regexes;
+
 struct arvo_schema {
     arvo_arena *arena; /* holds this struct too */
     const schema_node *root;
-    schema_regex *regexes;
+    schema_regexes regexes;
 };
 
 #define SCHEMA_TYPE_BIT(type) ((uint16_t)(1u << (type)))
@@ -261,11 +268,11 @@ schema__object_find(const schema_object *object, const char *key, uint32_t key_l
 #define ARVO_REGEX_BYTES_MAX   ((size_t)64 * 1024)
 #define ARVO_REGEX_MATCH_LIMIT 200000u
 
-/* Compile an ECMA-262 (flag u) pattern. `*list` keeps it for arvo__regex_free_all(). */
+/* Compile an ECMA-262 (flag u) pattern. `list` keeps it for arvo__regex_free_all(). */
 arvo_status arvo__regex_compile(
-    arvo_str pattern, arvo_arena *arena, schema_regex **list, const schema_regex **out,
+    arvo_str pattern, arvo_arena *arena, schema_regexes *list, const schema_regex **out,
     arvo_error *err);
-void arvo__regex_free_all(schema_regex *list);
+void arvo__regex_free_all(schema_regexes *list);
 arvo_str arvo__regex_source(const schema_regex *regex);
 
 /* Rewrites the pattern in PCRE2's language; arvo__regex_compile() does this first. */

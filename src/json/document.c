@@ -117,6 +117,21 @@ file_is_yaml(arvo_str file, arvo_str text)
     return i == text.len || (text.ptr[i] != '{' && text.ptr[i] != '[');
 }
 
+/* The reader of JSON says "line L, column C: what"; here the file stands before them. */
+static void
+json_error_place(arvo_error *err, arvo_str file)
+{
+    if (err == NULL)
+        return;
+    char said[64];
+    const uint32_t line = err->line > 0 ? err->line : 1;
+    const uint32_t column = err->column > 0 ? err->column : 1;
+    const int len = snprintf(said, sizeof(said), "line %u, column %u: ", line, column);
+    if (strncmp(err->text, said, (size_t)len) == 0)
+        memmove(err->text, err->text + len, strlen(err->text + len) + 1);
+    error_place(err, file, line, column);
+}
+
 static arvo_status
 json_document_parse(
     arvo_str file, arvo_str text, arvo_arena *arena, arvo_document_list *out, arvo_error *err)
@@ -129,9 +144,7 @@ json_document_parse(
     const arvo_json_parse_opts opts = { .bytes_max = ARVO_DOCUMENT_BYTES_MAX };
     const arvo_status st = arvo_json_parse_opt(text, &opts, arena, &root, err);
     if (st != ARVO_OK) {
-        if (err != NULL)
-            error_place(
-                err, file, err->line > 0 ? err->line : 1, err->column > 0 ? err->column : 1);
+        json_error_place(err, file);
         return st;
     }
 

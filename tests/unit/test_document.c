@@ -334,7 +334,7 @@ test_document__kind_of_text(void **state)
     assert_true(parse("-", "a: 1").items[0].is_yaml);
     assert_int_equal(parse("-", " \n {\"a\":1}").items[0].first_line, 2);
     refused("a.json", "a: 1", ARVO_E_MALFORMED, "a.json:1:1: ");
-    refused("a.json", "", ARVO_E_MALFORMED, "a.json:1:1: ");
+    refused("a.json", "", ARVO_E_MALFORMED, "a.json:1:1: expected a value");
     refused("a.json", "{\n  \"a\": tru\n}", ARVO_E_MALFORMED, "a.json:2:");
 }
 

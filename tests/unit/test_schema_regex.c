@@ -5,7 +5,7 @@
 #include "contract/schema.h"
 
 static const schema_regex *
-compile(const char *pattern, schema_regex **list)
+compile(const char *pattern, schema_regexes *list)
 {
     const schema_regex *regex = NULL;
     arvo_error err = { 0 };
@@ -17,11 +17,11 @@ compile(const char *pattern, schema_regex **list)
 static bool
 matches(const char *pattern, arvo_str text)
 {
-    schema_regex *list = NULL;
+    schema_regexes list = { 0 };
     void *scratch = NULL;
     const schema_regex *const regex = compile(pattern, &list);
     const arvo__match match = arvo__regex_match(regex, text.ptr, text.len, arena, &scratch);
-    arvo__regex_free_all(list);
+    arvo__regex_free_all(&list);
     assert_true(match == ARVO__MATCH_YES || match == ARVO__MATCH_NO);
     return match == ARVO__MATCH_YES;
 }
@@ -146,14 +146,14 @@ test_schema_regex__refused(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARVO_COUNT_OF(patterns); i++) {
-        schema_regex *list = NULL;
+        schema_regexes list = { 0 };
         const schema_regex *regex = NULL;
         arvo_error err = { 0 };
         const arvo_status st =
             arvo__regex_compile(arvo_str_from(patterns[i]), arena, &list, &regex, &err);
         if (st != ARVO_E_INVALID || strlen(err.text) == 0)
             fail_msg("%s: %s %s", patterns[i], arvo_status_name(st), err.text);
-        assert_null(list);
+        assert_null(list.first);
     }
 }
 
@@ -162,7 +162,7 @@ test_schema_regex__bounded(void **state)
 {
     (void)state;
     arvo_error err = { 0 };
-    schema_regex *list = NULL;
+    schema_regexes list = { 0 };
     const schema_regex *regex = NULL;
     char *const text = malloc(ARVO_REGEX_BYTES_MAX + 1);
     assert_non_null(text);
@@ -184,7 +184,27 @@ test_schema_regex__bounded(void **state)
     assert_int_equal(
         arvo__regex_match(regex, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 36, arena, &scratch),
         ARVO__MATCH_GAVE_UP);
-    arvo__regex_free_all(list);
+    arvo__regex_free_all(&list);
+}
+
+/* Many patterns, or a few that grow when compiled, are refused before they take long. */
+static void
+test_schema_regex__bounded_together(void **state)
+{
+    (void)state;
+    arvo_error err = { 0 };
+    schema_regexes list = { 0 };
+    const schema_regex *regex = NULL;
+    arvo_status st = ARVO_OK;
+    size_t count = 0;
+    for (; st == ARVO_OK && count < 100000; count++)
+        st = arvo__regex_compile(ARVO_STR("((a{1,100}){1,20}b){1,2}"), arena, &list, &regex, &err);
+    assert_int_equal(st, ARVO_E_TOO_BIG);
+    assert_non_null(strstr(err.text, "the regular expressions of one schema"));
+    assert_true(count > 10);
+    void *scratch = NULL;
+    assert_int_equal(arvo__regex_match(regex, "aab", 3, arena, &scratch), ARVO__MATCH_YES);
+    arvo__regex_free_all(&list);
 }
 
 static void
@@ -197,7 +217,7 @@ test_schema_regex__out_of_memory(void **state)
         const arvo_allocator allocator = { failing_alloc, failing_free, &f };
         arvo_arena *const small =
             arvo_arena_new(&(arvo_arena_opts){ .allocator = &allocator, .chunk_bytes = 64 });
-        schema_regex *list = NULL;
+        schema_regexes list = { 0 };
         const schema_regex *regex = NULL;
         void *scratch = NULL;
         arvo_status st = ARVO_E_NOMEM;
@@ -209,7 +229,7 @@ test_schema_regex__out_of_memory(void **state)
             assert_true(match == ARVO__MATCH_YES || match == ARVO__MATCH_NOMEM);
             done = match == ARVO__MATCH_YES;
         }
-        arvo__regex_free_all(list);
+        arvo__regex_free_all(&list);
         arvo_arena_free(small);
         assert_int_equal(f.live, 0);
         assert_true(n < 200);
@@ -226,6 +246,7 @@ main(void)
             test_schema_regex__text_that_is_not_utf8_matches_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_regex__bounded_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__out_of_memory, setup, teardown),
     };
     return cmocka_run_group_tests_name("schema_regex", tests, NULL, NULL);
