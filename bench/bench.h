@@ -1,0 +1,32 @@
+/* bench/bench.h - what every benchmark shares: a clock, the median of several
+ * runs, and the line that says on what machine it ran. */
+#ifndef ARVO_BENCH_BENCH_H
+#define ARVO_BENCH_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BENCH_RUNS 5
+
+/* Do the measured work `rounds` times. */
+typedef void bench_fn(void *self, size_t rounds);
+
+/* Monotonic. */
+int64_t bench_now_ns(void);
+
+/* CPU time of this process. */
+int64_t bench_cpu_ns(void);
+
+/* "machine: <cpu>, <n> cores, <compiler>". */
+void bench_print_machine(void);
+
+/* Nanoseconds per round: the median of BENCH_RUNS runs, after one that is not counted. */
+double bench_median_ns(bench_fn *fn, void *self, size_t rounds);
+
+/* The same in CPU time: what else the machine does at the moment counts less. */
+double bench_median_cpu_ns(bench_fn *fn, void *self, size_t rounds);
+
+/* As many rounds as take about `ms` milliseconds. */
+size_t bench_rounds_for(bench_fn *fn, void *self, unsigned ms);
+
+#endif
