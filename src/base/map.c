@@ -7,7 +7,9 @@
 #include <time.h>
 
 /* Multiply-and-fold: the 128-bit product of two odd-ish words mixes all their bits; folding it
- * brings the high half back. Constants are digits of pi and e made odd. */
+ * brings the high half back. Constants are digits of pi and e made odd. A word equal to one of them
+ * would make a product of 0 whatever the key; none of the three is eight bytes of any UTF-8 text,
+ * and keys from outside are UTF-8. */
 #define HASH_K0 0x243f6a8885a308d3ULL
 #define HASH_K1 0x13198a2e03707345ULL
 #define HASH_K2 0xb7e151628aed2a6bULL
