@@ -24,8 +24,8 @@ echo "\$ arvo run $app --event examples/purchase/events/start-big.json --store $
 "$arvo" run "$app" --event examples/purchase/events/start-big.json --store "$store" --follow | tee "$folder/first"
 
 say "2. The process has ended; the order waits in the file. An operator pastes the command printed above."
-answer=$(grep -e '--type evt.approval.granted' "$folder/first")
-echo "\$$answer"
+answer=$(sed -n 's/^ *\(.* --type evt\.approval\.granted .*\)/\1/p' "$folder/first")
+echo "\$ $answer"
 eval "$answer"
 
 say "3. The instances in the store, and the events of the order."

@@ -197,6 +197,9 @@ size_t cli_width(const char *text);
 /** A state value in one line: `a.b`, `a.(x.y | z.w)`. */
 const char *cli_state_text(const arvo_json *value);
 
+/** The names in a JSON array of domains, joined by commas. */
+const char *cli_domains_text(arvo_str domains);
+
 /** `text` as one word for a shell. */
 const char *cli_quoted(arvo_str text);
 

@@ -42,15 +42,10 @@ history_row(void *user, const arvo_stored_event *event)
         arvo_arena_rewind(cli_arena(), mark);
         return cli_flush();
     }
-    const arvo_json *domains = cli_json_text(event->domains);
-    const char *names = "";
-    for (size_t i = 0; i < arvo_json_count(domains); i++)
-        names = cli_printf(
-            "%s%s%s", names, i > 0 ? "," : "", cli_cstr(arvo_json_str(arvo_json_at(domains, i))));
     cli_table_row(
         &history->table, cli_printf("%lld", (long long)event->seq),
         cli_cstr(arvo_json_str(cli_json_time(event->time_ms))), direction, cli_cstr(event->type),
-        names, cli_cstr(event->source));
+        cli_domains_text(event->domains), cli_cstr(event->source));
     return true;
 }
 

@@ -222,6 +222,17 @@ cli_state_text(const arvo_json *value)
     return shown;
 }
 
+const char *
+cli_domains_text(arvo_str domains)
+{
+    const arvo_json *list = cli_json_text(domains);
+    const char *names = "";
+    for (size_t i = 0; i < arvo_json_count(list); i++)
+        names = cli_printf(
+            "%s%s%s", names, i > 0 ? ", " : "", cli_shown(arvo_json_str(arvo_json_at(list, i))));
+    return names;
+}
+
 /* ---- Tables ---- */
 
 void

@@ -101,8 +101,8 @@ result_print(const arvo_result *result)
     for (size_t i = 0; i < result->all.count; i++) {
         const arvo_event *event = result->all.items[i];
         cli_table_row(
-            &table, cli_cstr(event->type), cli_cstr(event->to), cli_cstr(result->event_domains[i]),
-            cli_cstr(event->id));
+            &table, cli_cstr(event->type), cli_cstr(event->to),
+            cli_domains_text(result->event_domains[i]), cli_cstr(event->id));
     }
     cli_table_print(&table);
     printf("arvo run --json prints the events; --follow delivers them\n");

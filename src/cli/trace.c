@@ -144,11 +144,10 @@ other_domains(arvo_str domains, bool *has_default)
     return names;
 }
 
+/* What came of its delivery in the domain `default`; "" when it is not in that domain. */
 static const char *
-delivery_text(const arvo_delivery *delivery)
+delivered_text(const arvo_delivery *delivery, bool has_default)
 {
-    bool has_default = false;
-    const char *others = other_domains(delivery->domains, &has_default);
     if (delivery->status != ARVO_OK)
         return cli_printf(
             "%snot handled%s: %s", cli_style_on(CLI_RED), cli_style_off(CLI_RED),
@@ -159,12 +158,24 @@ delivery_text(const arvo_delivery *delivery)
     if (delivery->handled_by != ARVO_HANDLED_BY_NOBODY)
         return cli_printf(
             "%zu %s", delivery->replies.count, delivery->replies.count == 1 ? "reply" : "replies");
-    if (has_default)
-        return cli_printf(
-            "%snobody here serves%s %s", cli_style_on(CLI_YELLOW), cli_style_off(CLI_YELLOW),
-            cli_shown(delivery->event->to));
+    if (!has_default)
+        return "";
     return cli_printf(
-        "%sleft for%s %s", cli_style_on(CLI_YELLOW), cli_style_off(CLI_YELLOW), others);
+        "%snobody here serves%s %s", cli_style_on(CLI_YELLOW), cli_style_off(CLI_YELLOW),
+        cli_shown(delivery->event->to));
+}
+
+static const char *
+delivery_text(const arvo_delivery *delivery)
+{
+    bool has_default = false;
+    const char *others = other_domains(delivery->domains, &has_default);
+    const char *delivered = delivered_text(delivery, has_default);
+    if (*others == '\0')
+        return delivered;
+    return cli_printf(
+        "%s%s%sleft for%s %s", delivered, *delivered != '\0' ? "; " : "", cli_style_on(CLI_YELLOW),
+        cli_style_off(CLI_YELLOW), cli_shown(arvo_str_from(others)));
 }
 
 static void

@@ -111,7 +111,7 @@ asked_row(void *user, const arvo_stored_event *event)
     struct asked *asked = user;
     if (event->direction == ARVO_PRODUCED && arvo_str_equal(event->type, asked->type)) {
         asked->id = cli_cstr(event->id);
-        asked->domains = cli_cstr(event->domains);
+        asked->domains = cli_domains_text(event->domains);
     }
     return true;
 }

@@ -20,22 +20,21 @@ BUILD, VERSION = sys.argv[1:3]
 
 
 def staged_files(stage):
+    """By name; the command and its completion share one, so the completion goes by its folder."""
     found = {}
     for folder, _, files in os.walk(stage):
         for name in files:
-            path = os.path.join(folder, name)
-            found[name] = path
+            key = "bash completion" if folder.endswith("bash-completion/completions") else name
+            found[key] = os.path.join(folder, name)
     return found
 
 
 def check_files(report, files):
     headers = [os.path.basename(path) for path in tree.tracked() if re.match(r"include/arvo/[a-z]+\.h$", path)]
     pages = [os.path.basename(path) for path in tree.tracked() if re.match(r"man/arvo.*\.1$", path)]
-    for name in headers + pages + ["arvo", "libarvo.a", f"libarvo.so.{VERSION}", "arvo.pc", "_arvo"]:
+    for name in headers + pages + ["arvo", "libarvo.a", f"libarvo.so.{VERSION}", "arvo.pc", "_arvo", "bash completion"]:
         if name not in files:
             report.problem(name, "is not installed")
-    if not any(path.endswith("bash-completion/completions/arvo") for path in files.values()):
-        report.problem("bash completion", "is not installed")
 
 
 def compile_and_run(report, stage, files, kind):
