@@ -1,6 +1,6 @@
 /* Arenas: alignment, marks, reuse of chunks, bounds, sticky failure. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <stdalign.h>
 

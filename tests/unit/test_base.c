@@ -1,6 +1,6 @@
 /* Status codes, errors, UTF-8, base64, printable text, hashing. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "base/internal.h"
 

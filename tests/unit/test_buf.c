@@ -1,6 +1,6 @@
 /* Buffers: growth, the maximum, sticky failure. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "base/internal.h"
 

@@ -1,6 +1,6 @@
 /* JSON text to values: what is accepted, what is refused and where, and the bounds. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <locale.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Reading, comparing, hashing and building values. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Values to text: compact, pretty, strings, numbers as ECMAScript prints them. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <math.h>
 

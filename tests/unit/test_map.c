@@ -1,6 +1,6 @@
 /* The string map. */
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "base/internal.h"
 
