@@ -12,6 +12,13 @@
 /* Kept out of check_group(), whose frame would otherwise be as large as all of these together. */
 #define APART __attribute__((noinline))
 
+schema_run
+arvo__schema_run_begin(arvo_arena *arena, bool normalising)
+{
+    return (
+        schema_run){ .arena = arena, .steps = ARVO_SCHEMA_STEPS_MAX, .normalising = normalising };
+}
+
 bool
 arvo__schema_stop(schema_run *run, arvo_status status)
 {

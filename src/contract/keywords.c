@@ -160,8 +160,10 @@ read_type(
         return type_add(compiler, draft, keyword, value);
     if (arvo_json_count(value) == 0)
         return keyword_fail(compiler, draft, keyword, "one type at least");
+    /* The exporter writes ["null", "null"] for a nullable null. */
+    const bool is_zod = compiler->opts->additional == ARVO_ADDITIONAL_ZOD;
     for (size_t i = 0; i < arvo_json_count(value); i++) {
-        for (size_t k = 0; k < i; k++)
+        for (size_t k = 0; k < i && !is_zod; k++)
             if (arvo_json_equal(arvo_json_at(value, i), arvo_json_at(value, k)))
                 return keyword_fail(compiler, draft, keyword, "an array without repetitions");
         const arvo_status st = type_add(compiler, draft, keyword, arvo_json_at(value, i));

@@ -129,6 +129,43 @@ defaults_resolve(schema_object *object)
     }
 }
 
+static bool
+default_settle(schema_run *run, schema_entry *entry)
+{
+    if (entry->node == NULL || entry->default_value == NULL)
+        return true;
+    run->dirty = false;
+    const bool fits = arvo__schema_node_check(run, entry->node, entry->default_value);
+    if (run->status != ARVO_OK)
+        return false;
+    if (!fits || !run->dirty)
+        return true;
+    const arvo_json *const settled =
+        arvo__schema_node_normalise(run, entry->node, entry->default_value);
+    if (settled == NULL)
+        return false;
+    entry->default_value = settled;
+    return true;
+}
+
+/* Parts come after what holds them, so inner defaults are settled before outer ones use them. */
+arvo_status
+arvo__schema_defaults_settle(schema_node *last, arvo_arena *arena)
+{
+    schema_run run = arvo__schema_run_begin(arena, true);
+    for (schema_node *node = last; node != NULL; node = node->previous) {
+        for (size_t i = 0; i < op_count(node); i++) {
+            if (node->ops[i].code != SCHEMA_PROPERTIES)
+                continue;
+            schema_object *const object = node->ops[i].as.object;
+            for (size_t k = 0; k < object->entry_count; k++)
+                if (!default_settle(&run, &object->entries[k]))
+                    return run.status;
+        }
+    }
+    return ARVO_OK;
+}
+
 /* ---- What normalising may change ------------------------------------------ */
 
 static bool

@@ -86,8 +86,8 @@ verdict_add(schema_run *run, verdict *out, const arvo_json *value)
 /* ---- Parts of a value ----------------------------------------------------- */
 
 /* The result of one node for a part of the value: the part itself when nobody has a say. */
-static const arvo_json *
-normalise_child(schema_run *run, const schema_node *node, const arvo_json *value)
+const arvo_json *
+arvo__schema_node_normalise(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
         return value;
@@ -124,18 +124,19 @@ normalise_member(
     const arvo_json *value, const arvo_json **out)
 {
     verdict result = { 0 };
-    if (declared != NULL && !verdict_add(run, &result, normalise_child(run, declared, value)))
+    if (declared != NULL &&
+        !verdict_add(run, &result, arvo__schema_node_normalise(run, declared, value)))
         return false;
     for (size_t i = 0; i < object->pattern_count; i++) {
         const schema_pattern *const pattern = &object->patterns[i];
         if (key_fits(run, pattern->regex, key) &&
-            !verdict_add(run, &result, normalise_child(run, pattern->node, value)))
+            !verdict_add(run, &result, arvo__schema_node_normalise(run, pattern->node, value)))
             return false;
         if (run->status != ARVO_OK)
             return false;
     }
     if (result.value == NULL && object->extra == SCHEMA_EXTRA_CHECK &&
-        !verdict_add(run, &result, normalise_child(run, object->extra_node, value)))
+        !verdict_add(run, &result, arvo__schema_node_normalise(run, object->extra_node, value)))
         return false;
     if (result.value == NULL && object->extra != SCHEMA_EXTRA_STRIP)
         result.value = value;
@@ -299,7 +300,7 @@ normalise_items(schema_run *run, const schema_items *items, const arvo_json *val
     for (size_t i = 0; i < value->len; i++) {
         const schema_node *const node = i < items->prefix_count ? items->prefix[i] : items->rest;
         const arvo_json *const item = &value->as.items[i];
-        const arvo_json *const part = normalise_child(run, node, item);
+        const arvo_json *const part = arvo__schema_node_normalise(run, node, item);
         if (part == NULL)
             return NULL;
         if (part != item && out == NULL) {
@@ -447,13 +448,6 @@ run_stopped(const schema_run *run, arvo_error *err)
         ARVO_SCHEMA_STEPS_MAX);
 }
 
-static schema_run
-run_begin(arvo_arena *arena, bool normalising)
-{
-    return (
-        schema_run){ .arena = arena, .steps = ARVO_SCHEMA_STEPS_MAX, .normalising = normalising };
-}
-
 /* A refused value once more, to say why. */
 static arvo_status
 explain(
@@ -466,7 +460,7 @@ explain(
     collector.issues = arvo__arena_alloc(arena, ARVO_SCHEMA_ISSUES_MAX * sizeof(*collector.issues));
     if (collector.issues == NULL)
         return arvo__nomem(err);
-    schema_run run = run_begin(arena, normalising);
+    schema_run run = arvo__schema_run_begin(arena, normalising);
     run.collector = &collector;
     (void)arvo__schema_node_check(&run, schema->root, value);
     if (run.status == ARVO_E_NOMEM)
@@ -492,7 +486,7 @@ arvo_schema_check(
     if (report != NULL)
         *report = (arvo_schema_report){ 0 };
     const arvo_arena_mark mark = arvo_arena_mark_get(arena);
-    schema_run run = run_begin(arena, false);
+    schema_run run = arvo__schema_run_begin(arena, false);
     const bool ok = arvo__schema_node_check(&run, schema->root, value);
     arvo_arena_rewind(arena, mark);
     if (run.status != ARVO_OK)
@@ -512,7 +506,7 @@ arvo_schema_normalise(
     if (value == NULL)
         value = arvo_json_null();
     const arvo_arena_mark mark = arvo_arena_mark_get(arena);
-    schema_run run = run_begin(arena, true);
+    schema_run run = arvo__schema_run_begin(arena, true);
     const bool ok = arvo__schema_node_check(&run, schema->root, value);
     arvo_status st = ARVO_OK;
     if (run.status != ARVO_OK)
@@ -525,7 +519,7 @@ arvo_schema_normalise(
             *out = value;
         return st;
     }
-    const arvo_json *const result = normalise_child(&run, schema->root, value);
+    const arvo_json *const result = arvo__schema_node_normalise(&run, schema->root, value);
     if (result == NULL) {
         arvo_arena_rewind(arena, mark);
         return run_stopped(&run, err);

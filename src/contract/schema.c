@@ -343,6 +343,13 @@ compile_all(schema_compiler *compiler)
     if (st != ARVO_OK)
         return arvo__schema_fail(
             compiler, cyclic, NULL, st, "refers to itself without looking into the value");
+    st = arvo__schema_defaults_settle(compiler->last, compiler->arena);
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(compiler->err);
+    if (st != ARVO_OK)
+        return arvo__schema_fail(
+            compiler, compiler->schema->root, NULL, st,
+            "its defaults take more than %u steps to check", ARVO_SCHEMA_STEPS_MAX);
     return ARVO_OK;
 }
 

@@ -199,7 +199,11 @@ bool arvo__schema_op_visit(const schema_op *op, schema_visit_fn visit, void *sel
 /* Resolve what needs the whole: in-place cycles refused, defaults through $ref, what may change. */
 arvo_status arvo__schema_link(schema_node *last, const schema_node **out_cyclic);
 
-/* ---- Lookups (schema_object.c) -------------------------------------------- */
+/* Normalise the defaults themselves, as zod does: {} gets the defaults of its own keys. One that
+ * does not fit its schema stays as it is (spec 3.8.3). ARVO_E_TOO_BIG: takes too many steps. */
+arvo_status arvo__schema_defaults_settle(schema_node *last, arvo_arena *arena);
+
+/* ---- Lookups (object.c) -------------------------------------------- */
 
 static inline uint64_t
 schema__load8(const char *from)
@@ -326,7 +330,14 @@ typedef struct schema_run {
     void *match_scratch;
 } schema_run;
 
+/* A run with a whole step budget. */
+schema_run arvo__schema_run_begin(arvo_arena *arena, bool normalising);
+
 bool arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_json *value);
+
+/* The normalised form of a value that the check accepted; NULL after a failure. */
+const arvo_json *
+arvo__schema_node_normalise(schema_run *run, const schema_node *node, const arvo_json *value);
 
 /* Ends the run with a bound or memory exceeded. Returns false. */
 bool arvo__schema_stop(schema_run *run, arvo_status status);

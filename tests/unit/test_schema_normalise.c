@@ -87,6 +87,16 @@ test_schema_normalise__cases(void **state)
         { "{'properties':{'o':{'properties':{'i':{'default':1}}}}}", "{'o':{}}", "{'o':{'i':1}}" },
         { "{'properties':{'o':{'properties':{'i':{'default':1}}}}}", "{}", NULL },
         { "{'default':1}", "null", NULL },
+        { "{'properties':{'o':{'properties':{'i':{'default':1}},'default':{}}}}", "{}",
+          "{'o':{'i':1}}" },
+        { "{'properties':{'o':{'properties':{'i':{'default':1}},'default':{'z':0}}}}", "{}",
+          "{'o':{'i':1}}" },
+        { "{'properties':{'o':{'properties':{'p':{'properties':{'i':{'default':1}},'default':{}}},"
+          "'default':{}}}}",
+          "{}", "{'o':{'p':{'i':1}}}" },
+        { "{'properties':{'o':{'properties':{'i':{'default':1}},'required':['j'],'default':"
+          "{'z':0}}}}",
+          "{}", "{'o':{'z':0}}" },
         /* every level */
         { "{'properties':{'l':{'items':{'properties':{'a':true}}}}}",
           "{'l':[{'a':1},{'a':2,'b':3}]}", "{'l':[{'a':1},{'a':2}]}" },
@@ -161,6 +171,7 @@ test_schema_normalise__zod(void **state)
           "'additionalProperties':true}",
           "{'z':0,'o':{'a':1,'b':2}}", "{'o':{'a':1},'z':0}" },
         { "{'properties':{},'additionalProperties':false}", "{'z':0}", "{}" },
+        { "{'type':['null','null']}", "null", NULL },
     };
     (void)state;
     run_cases(cases, ARVO_COUNT_OF(cases), ARVO_ADDITIONAL_ZOD);
@@ -197,6 +208,18 @@ test_schema_normalise__refused(void **state)
             arvo_schema_normalise(schema, json(cases[i].value), arena, &out, NULL), ARVO_E_INVALID);
         arvo_schema_free(schema);
     }
+}
+
+static void
+test_schema_normalise__recursive_default(void **state)
+{
+    (void)state;
+    arvo_schema *const schema = compile_as(
+        "{'properties':{'next':{'$ref':'#','default':{}}}}", ARVO_ADDITIONAL_JSON_SCHEMA);
+    const arvo_json *out = NULL;
+    assert_int_equal(arvo_schema_normalise(schema, json("{}"), arena, &out, NULL), ARVO_OK);
+    assert_non_null(arvo_json_get(out, "next"));
+    arvo_schema_free(schema);
 }
 
 /* A plain check knows no defaults: what is required must be there. */
@@ -341,6 +364,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_schema_normalise__cases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__zod, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_normalise__recursive_default, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_schema_normalise__check_alone_knows_no_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__is_idempotent, setup, teardown),
