@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 
-from harness import ARVO, CounterCase, main
+from harness import ARVO, COUNTER, CounterCase, main
 
 GOAL = 40
 
@@ -75,6 +75,22 @@ class Crash(CounterCase):
             json.loads(line)  # whole lines only
         instances = json.loads(out.decode().splitlines()[-1])["instances"]
         self.assertEqual(instances[0]["status"], "active")
+
+    def test_ctrl_c_reaches_the_whole_group(self):
+        """A terminal sends the interrupt to every process of the group, the one that runs jq too."""
+        self.app = self.write("jq.yaml", COUNTER.replace("${ .event.data.at + 1 }", "${ reduce (.event.data.at, 1) as $n (0; . + $n) }"))
+        start = self.start(3000, "long.json")
+        process = self.begin(start, start_new_session=True)
+        for _ in range(5):
+            process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 3, err)
+        self.assertEqual(err.decode().count("\n"), 1, err)
+        instance = json.loads(out.decode().splitlines()[-1])["instances"][0]
+        self.assertEqual(instance["status"], "active")
+        shown = self.ok("show", instance["subject"], "--store", "sqlite:s.db", "--json").json()
+        self.assertIsNone(shown["lastError"])
 
     def test_a_reader_that_goes_away_stops_the_run_between_events(self):
         start = self.start(GOAL)
