@@ -158,36 +158,35 @@ is_state_value(const arvo_json *value, uint32_t depth)
     return true;
 }
 
-/* "a.b" as the value {"a": "b"}, escapes undone. NULL: out of memory. */
+/* "a.b" as the value {"a": "b"}, escapes undone. NULL: out of memory. Built from its end, because
+ * setting a member takes the value as it is then. */
 static const arvo_json *
 value_from_path(compiler *c, arvo_str path)
 {
     char *const text = arvo__compile_alloc(c, path.len + 1, 1);
-    arvo_json *root = NULL;
-    arvo_json *parent = NULL;
-    arvo_str parent_key = ARVO_STR_NONE;
-    size_t begin = 0;
-    size_t end = 0;
-    for (size_t i = 0; text != NULL && i < path.len; i++) {
-        if (path.ptr[i] != '.') {
-            i += path.ptr[i] == '\\' ? 1 : 0;
-            if (i < path.len)
-                text[end++] = path.ptr[i];
+    size_t *const ends = arvo__compile_alloc(c, path.len + 1, sizeof(*ends));
+    size_t count = 0; /* of segments that a dot ends */
+    size_t len = 0;
+    if (text == NULL || ends == NULL)
+        return NULL;
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] == '.') {
+            ends[count++] = len;
             continue;
         }
-        arvo_json *const object = arvo_json_object_new(c->arena);
-        if (parent != NULL)
-            arvo_json_set_ref(c->arena, parent, parent_key, object);
-        root = root != NULL ? root : object;
-        parent = object;
-        parent_key = (arvo_str){ text + begin, end - begin };
-        begin = end;
+        i += path.ptr[i] == '\\' ? 1 : 0;
+        if (i < path.len)
+            text[len++] = path.ptr[i];
     }
-    const arvo_json *const leaf =
-        arvo_json_string_ref(c->arena, (arvo_str){ text + begin, end - begin });
-    if (parent != NULL)
-        arvo_json_set_ref(c->arena, parent, parent_key, leaf);
-    return root != NULL ? root : leaf;
+    const size_t last = count > 0 ? ends[count - 1] : 0;
+    const arvo_json *value = arvo_json_string_ref(c->arena, (arvo_str){ text + last, len - last });
+    while (count-- > 0) {
+        const size_t begin = count > 0 ? ends[count - 1] : 0;
+        arvo_json *const object = arvo_json_object_new(c->arena);
+        arvo_json_set_ref(c->arena, object, (arvo_str){ text + begin, ends[count] - begin }, value);
+        value = object;
+    }
+    return value;
 }
 
 /* With the paths in it taken apart. */

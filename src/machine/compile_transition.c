@@ -108,6 +108,27 @@ targets_compile(
     return st;
 }
 
+/* Whether two states can only be active together against the rules: they do not lie in different
+ * regions of a parallel state. */
+static bool
+is_loose_pair(const compiler *c, uint16_t a, uint16_t b)
+{
+    uint16_t ancestor = c->states[a].parent;
+    while (ancestor != CHART_NONE && !chart_is_descendant(c->machine, b, ancestor))
+        ancestor = c->states[ancestor].parent;
+    return a != b && (ancestor == CHART_NONE || c->states[ancestor].type != CHART_PARALLEL ||
+                      chart_is_descendant(c->machine, b, a));
+}
+
+static void
+loose_note(compiler *c, const chart_states *targets)
+{
+    for (uint32_t i = 0; i < targets->count && !c->machine->is_loose; i++)
+        for (uint32_t k = i + 1; k < targets->count; k++)
+            c->machine->is_loose |= is_loose_pair(c, targets->items[i], targets->items[k]) ||
+                                    is_loose_pair(c, targets->items[k], targets->items[i]);
+}
+
 /* ---- Transitions ---- */
 
 static arvo_status
@@ -145,6 +166,7 @@ transition_settle(compiler *c, chart_transition *t)
         if (c->states[t->targets.items[i]].type == CHART_HISTORY)
             t->is_static = false;
     t->domain = CHART_NONE;
+    c->machine->is_loose |= !t->is_static;
     if (t->is_static)
         t->domain = arvo__chart_domain(c->machine, t, t->targets.items, t->targets.count);
 }
@@ -168,8 +190,10 @@ transition_compile(compiler *c, uint16_t source, const arvo_json *json, chart_tr
             c, ARVO_E_INVALID,
             "a transition is a target, {target, guard, actions}, a list of these, or null");
     }
-    if (st == ARVO_OK)
+    if (st == ARVO_OK) {
+        loose_note(c, &t->targets);
         transition_settle(c, t);
+    }
     return st;
 }
 
@@ -398,6 +422,8 @@ initial_compile(compiler *c, uint16_t number)
             c, ARVO_E_INVALID, "'%.*s' is no child of this state: name one of its `states`%.*s",
             ARVO_FMT(key), ARVO_FMT(suggestion));
     }
+    if (st == ARVO_OK && c->states[state->initial].type == CHART_HISTORY)
+        c->machine->is_loose = true;
     if (st == ARVO_OK && arvo_json_type_of(initial) == ARVO_JSON_OBJECT) {
         const size_t actions_mark = arvo__compile_enter(c, ARVO_STR("actions"));
         st = arvo__compile_actions(c, arvo_json_get(initial, "actions"), &state->initial_actions);

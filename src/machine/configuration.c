@@ -207,7 +207,7 @@ static uint16_t
 value_child(run *r, uint16_t state, arvo_str key, arvo_str *what)
 {
     const uint16_t child = arvo__chart_child(r->machine, state, key);
-    if (child != CHART_NONE && run_state(r, child)->type != CHART_HISTORY)
+    if (child != CHART_NONE && (run_state(r, child)->type != CHART_HISTORY || r->machine->is_loose))
         return child;
     *what = arvo_arena_printf(
         r->arena, "state '%.*s' does not exist in '%.*s'", ARVO_FMT(key),
@@ -242,7 +242,7 @@ add_value(run *r, node_list *list, uint16_t state, const arvo_json *value, arvo_
     }
     const size_t count = arvo_json_count(value);
     if (arvo_json_type_of(value) != ARVO_JSON_OBJECT ||
-        (node->type == CHART_COMPOUND && count > 1)) {
+        (node->type == CHART_COMPOUND && count > 1 && !r->machine->is_loose)) {
         *what = arvo_arena_printf(
             r->arena, "state '%.*s' has a value of the wrong shape", ARVO_FMT(node->id));
         return false;

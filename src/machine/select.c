@@ -93,8 +93,10 @@ take_below(run *r, uint16_t state, bool *taken)
     const uint16_t first = r->first[state];
     bool below = false;
     for (uint16_t child = first; child != CHART_NONE; child = r->next[child]) {
-        if (!take_below(r, child, &below))
+        bool by_child = false;
+        if (!take_below(r, child, &by_child))
             return false;
+        below |= by_child;
         if (node->type == CHART_COMPOUND && chart_is_leaf(run_state(r, first)))
             break; /* its value is that child's name alone */
     }
