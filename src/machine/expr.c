@@ -118,6 +118,12 @@ arvo__expr_set_force_jq(arvo__expr_set *set)
     set->force_jq = true;
 }
 
+size_t
+arvo__expr_set_jq_count(const arvo__expr_set *set)
+{
+    return set->jq_count;
+}
+
 /* ---- Compiling one expression ------------------------------------------------------ */
 
 static bool

@@ -270,8 +270,9 @@ bool arvo__expr_jq_receive(int fd, void *bytes, size_t len);
 /* The keeper's life: never returns. `control`: its socket. */
 _Noreturn void arvo__expr_jq_keeper(int control, const expr_jq_program *programs, size_t count);
 
-/* ---- For tests: every program to jq, whatever it is -------------------------- */
+/* ---- For tests and benches: every program to jq, whatever it is ---------------- */
 
 void arvo__expr_set_force_jq(arvo__expr_set *set);
+size_t arvo__expr_set_jq_count(const arvo__expr_set *set); /* programs that jq runs */
 
 #endif

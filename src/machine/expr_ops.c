@@ -2,7 +2,6 @@
 
 #include "machine/expr_internal.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -402,7 +401,7 @@ arvo__expr_binary(expr_run *run, int op, const arvo_json *left, const arvo_json 
 
 /* ---- Paths --------------------------------------------------------------------- */
 
-/* Where `wanted` begins in `value`, as an array of positions. */
+/* Where `wanted` begins in `value`, as an array of positions; an empty one begins nowhere. */
 static const arvo_json *
 positions(expr_run *run, const arvo_json *value, const arvo_json *wanted)
 {
@@ -421,7 +420,7 @@ positions(expr_run *run, const arvo_json *value, const arvo_json *wanted)
             out->as.items[count++] = (arvo_json){ .type = ARVO_JSON_INT, .as.integer = i };
     }
     out->len = count;
-    return count > 0 ? out : arvo_json_null();
+    return out;
 }
 
 /* An item by number: a fraction names none, nor does what is beyond an int. */
@@ -429,7 +428,7 @@ static const arvo_json *
 item_at(const arvo_json *array, double number)
 {
     double whole;
-    if (isnan(number) || fabs(modf(number, &whole)) >= DBL_EPSILON || fabs(whole) > 1e9)
+    if (isnan(number) || modf(number, &whole) != 0 || fabs(whole) > 1e9)
         return arvo_json_null();
     const int64_t i = (int64_t)whole + (whole < 0 ? (int64_t)array->len : 0);
     return i >= 0 && i < (int64_t)array->len ? &array->as.items[i] : arvo_json_null();
@@ -445,9 +444,14 @@ arvo__expr_index(expr_run *run, const arvo_json *value, const arvo_json *key, bo
     }
     if (rank == RANK_ARRAY && by == RANK_NUMBER)
         return item_at(value, arvo__expr_double(key));
-    if (by == RANK_OBJECT && (rank == RANK_ARRAY || rank == RANK_STRING))
+    if (by == RANK_OBJECT && (rank == RANK_ARRAY || rank == RANK_STRING)) {
+        /* .[{start: 1, end: 2}] is .[1:2]; both members must be there. */
+        const arvo_json *from = arvo_json_get(key, "start"), *to = arvo_json_get(key, "end");
+        static const arvo_json not_a_number = { .type = ARVO_JSON_BOOL };
         return arvo__expr_slice(
-            run, value, arvo_json_get(key, "start"), arvo_json_get(key, "end"), optional);
+            run, value, from != NULL ? from : &not_a_number, to != NULL ? to : &not_a_number,
+            optional);
+    }
     if (rank == RANK_ARRAY && by == RANK_ARRAY)
         return positions(run, value, key);
     if (rank == RANK_NULL && (by == RANK_STRING || by == RANK_NUMBER || by == RANK_OBJECT))

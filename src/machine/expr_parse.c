@@ -18,6 +18,7 @@ typedef struct parser {
     bool grows;
     unsigned reads;
     unsigned pipes, builds;
+    unsigned empties; /* nodes that may have no output */
     arvo_str vars[EXPR_VARS_MAX];
     unsigned var_count;
 } parser;
@@ -289,6 +290,14 @@ parse_string(parser *p)
 
 /* ---- Paths ------------------------------------------------------------------------ */
 
+static bool
+take_optional(parser *p)
+{
+    const bool optional = take_op(p, '?');
+    p->empties += optional;
+    return optional;
+}
+
 static const expr_node *
 field_new(parser *p, const expr_node *base, arvo_str key)
 {
@@ -304,7 +313,7 @@ field_new(parser *p, const expr_node *base, arvo_str key)
         node->slot = (uint8_t)slot;
         p->reads |= 1u << slot;
     }
-    node->optional = take_op(p, '?');
+    node->optional = take_optional(p);
     return node;
 }
 
@@ -354,7 +363,7 @@ parse_bracket(parser *p, const expr_node *base)
     expr_node *node = node_new(p, slice ? EXPR_SLICE : EXPR_INDEX, base, from);
     if (node != NULL) {
         node->c = to;
-        node->optional = take_op(p, '?');
+        node->optional = take_optional(p);
     }
     return node;
 }
@@ -371,7 +380,7 @@ parse_quoted_field(parser *p, const expr_node *base)
     note_whole(p, base);
     expr_node *node = node_new(p, EXPR_INDEX, base, key);
     if (node != NULL)
-        node->optional = take_op(p, '?');
+        node->optional = take_optional(p);
     return node;
 }
 
@@ -461,6 +470,8 @@ parse_call(parser *p)
     if (p->on_scope && function != EXPR_F_EMPTY && function != EXPR_F_ERROR)
         p->reads |= EXPR_READS_ALL; /* the function's input is the scope */
 
+    const unsigned empties = p->empties;
+    p->empties += function == EXPR_F_EMPTY || function == EXPR_F_SELECT || function == EXPR_F_ERROR;
     const expr_node *arg = NULL;
     if (has_arg) {
         const bool on_scope = p->on_scope;
@@ -473,10 +484,13 @@ parse_call(parser *p)
         p->on_scope = on_scope;
         if (arg == NULL || !take_op(p, ')'))
             return parse_bail(p);
+        /* jq 1.6 loses errors behind an item without output in these. */
+        if (p->empties > empties && (function == EXPR_F_ANY || function == EXPR_F_ALL))
+            return parse_bail(p);
     }
     expr_node *node = node_new(p, EXPR_CALL, arg, NULL);
     if (node != NULL)
-        node->op = function;
+        node->op = (int)function;
     return node;
 }
 

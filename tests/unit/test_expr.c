@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "machine/expr.h"
@@ -566,64 +565,6 @@ test_expr__text_bounds(void **state)
     fixture_free(&f);
 }
 
-/* ---- Threads --------------------------------------------------------------------------------- */
-
-typedef struct shared {
-    const arvo__expr_set *set;
-    const arvo__template *native, *jq;
-    int wrong;
-} shared;
-
-static void *
-use_set(void *data)
-{
-    shared *s = data;
-    arvo_arena *arena = arvo_arena_new(NULL);
-    const arvo_json *scope = NULL, *value = NULL;
-    arvo_error err;
-    s->wrong = arvo_json_parse(arvo_str_from(scope_text), arena, &scope, &err) != ARVO_OK;
-    const arvo_scope mine = { .context = arvo_json_get(scope, "context"),
-                              .event = arvo_json_get(scope, "event"),
-                              .arena = arena };
-    const arvo_arena_mark mark = arvo_arena_mark_get(arena);
-    for (int i = 0; i < 200; i++) {
-        arvo__evaluator *evaluator = arvo__evaluator_take(s->set);
-        for (int j = 0; j < 2; j++) {
-            const arvo__template *tmpl = j == 0 ? s->native : s->jq;
-            value = NULL;
-            s->wrong |=
-                arvo__template_eval(tmpl, s->set, evaluator, &mine, &value, &err) != ARVO_OK;
-            s->wrong |= arvo_json_int_or(value, -1) != 3;
-        }
-        arvo__evaluator_give(s->set, evaluator);
-        arvo_arena_rewind(arena, mark);
-    }
-    arvo_arena_free(arena);
-    return NULL;
-}
-
-static void
-test_expr__many_threads_share_a_set(void **state)
-{
-    (void)state;
-    fixture f = fixture_new();
-    shared parts[4];
-    pthread_t threads[ARVO_COUNT_OF(parts)];
-    const arvo__template *native, *jq;
-    assert_int_equal(compile_text(&f, ".context.tags | length", &native), ARVO_OK);
-    assert_int_equal(compile_text(&f, "[.context.tags[]] | length", &jq), ARVO_OK);
-    assert_int_equal(arvo__expr_set_finish(f.set, &f.err), ARVO_OK);
-    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++) {
-        parts[i] = (shared){ f.set, native, jq, 0 };
-        assert_int_equal(pthread_create(&threads[i], NULL, use_set, &parts[i]), 0);
-    }
-    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_int_equal(parts[i].wrong, 0);
-    }
-    fixture_free(&f);
-}
-
 /* ---- Out of memory ------------------------------------------------------------------------------
  */
 
@@ -717,7 +658,6 @@ main(void)
         cmocka_unit_test(test_expr__hostile_programs_stop),
         cmocka_unit_test(test_expr__a_set_outlives_its_hostile_programs),
         cmocka_unit_test(test_expr__text_bounds),
-        cmocka_unit_test(test_expr__many_threads_share_a_set),
         cmocka_unit_test(test_expr__out_of_memory),
         cmocka_unit_test(test_expr__scope_arena_exhausted),
     };
