@@ -42,6 +42,9 @@ uri_safe_prefix(const char *p, size_t len)
     size_t i = 0;
     while (len - i >= sizeof(uri_vector) && uri_all_safe16(p + i))
         i += sizeof(uri_vector);
+    /* The last step may overlap the one before it. */
+    if (i > 0 && len - i < sizeof(uri_vector) && uri_all_safe16(p + len - sizeof(uri_vector)))
+        return len;
     while (i < len && uri_safe[(unsigned char)p[i]])
         i++;
     return i;
