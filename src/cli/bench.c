@@ -334,7 +334,7 @@ bench_print(const struct bench_opts *opts, const struct times *times)
             (long long)times->count, seconds, rate, p50, p99, p999);
     else
         printf(
-            "%lld events in %.3f s on one thread, %s: %.0f events/s\n"
+            "%lld events in %.3f s on one thread (store %s): %.0f events/s\n"
             "per event: p50 %.1f us, p99 %.1f us, p99.9 %.1f us\n",
             (long long)times->count, seconds, opts->store, rate, p50, p99, p999);
 }
