@@ -78,7 +78,7 @@ die(const char *what, const arvo_error *err)
     exit(1);
 }
 
-/* ---- The cycle ---------------------------------------------------------------------------- */
+/* ---- The cycle --------------------------------------------------------- */
 
 struct bench {
     arvo_memory *memory;
@@ -194,8 +194,7 @@ run(struct bench *b, int64_t (*clock_ns)(void), uint64_t first, size_t instances
     return batches[ARVO_COUNT_OF(batches) / 2];
 }
 
-/* ---- memory: ----------------------------------------------------------------------------------
- */
+/* ---- memory: ----------------------------------------------------------- */
 
 struct half {
     struct bench bench;
@@ -272,8 +271,7 @@ bench_simple(const char *url, size_t instances)
     arvo_memory_close(memory);
 }
 
-/* ---- sqlite: ------------------------------------------------------------------------------------
- */
+/* ---- sqlite: ----------------------------------------------------------- */
 
 #ifdef ARVO_HAVE_SQLITE
 

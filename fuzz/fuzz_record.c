@@ -36,7 +36,7 @@ check_same(const arvo_record *a, const arvo_record *b)
     CHECK(str_same(a->input, b->input) && str_same(a->definition, b->definition));
 }
 
-/* ---- One record ------------------------------------------------------------------------- */
+/* ---- One record -------------------------------------------------------- */
 
 static void
 store_and_read(const arvo_record *record, arvo_arena *arena)
@@ -84,7 +84,7 @@ fuzz_parse(arvo_str text, arvo_arena *arena)
     store_and_read(&record, arena);
 }
 
-/* ---- A script ------------------------------------------------------------------------------ */
+/* ---- A script ---------------------------------------------------------- */
 
 struct model {
     uint64_t revision;

@@ -9,7 +9,7 @@
 
 #include "base/internal.h"
 
-/* ---- URLs ---------------------------------------------------------------- */
+/* ---- URLs -------------------------------------------------------------- */
 
 /* One row per parameter a scheme knows. With choices the value is one of them
  * and its index is stored; without, it is a decimal number within min..max. */
@@ -24,7 +24,7 @@ typedef struct arvo__memory_param {
 arvo_status arvo__memory_params_parse(
     arvo_str query, const arvo__memory_param *params, size_t count, arvo_error *err);
 
-/* ---- What every store checks first --------------------------------------- */
+/* ---- What every store checks first ------------------------------------- */
 
 /* The subject is there and not empty; ARVO_E_INVALID otherwise. */
 arvo_status arvo__memory_subject_check(arvo_str subject, const char *operation, arvo_error *err);
@@ -123,7 +123,7 @@ uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint
 void arvo__leases_replace(
     arvo__leases *leases, uint64_t hash, const arvo_lease *from, const arvo_lease *to);
 
-/* ---- Built-in stores ----------------------------------------------------------- */
+/* ---- Built-in stores --------------------------------------------------- */
 
 /* `rest` is the URL behind the scheme's colon. allocator NULL: malloc. */
 arvo_status arvo__memory_simple_open(

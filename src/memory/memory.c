@@ -12,7 +12,7 @@ struct arvo_memory {
     const arvo_allocator *allocator;
 };
 
-/* ---- Registration ---------------------------------------------------------------- */
+/* ---- Registration ------------------------------------------------------ */
 
 static arvo_status
 memory_ops_check(const arvo_memory_ops *ops, arvo_error *err)
@@ -107,7 +107,7 @@ arvo_memory_name(const arvo_memory *memory)
     return memory->ops.name;
 }
 
-/* ---- URLs --------------------------------------------------------------------------- */
+/* ---- URLs -------------------------------------------------------------- */
 
 static const struct memory_scheme {
     const char *name;

@@ -49,7 +49,7 @@ arvo__memory_ttl(int64_t ttl_ms)
     return ttl_ms < LEASE_TTL_MS_MAX ? ttl_ms : LEASE_TTL_MS_MAX;
 }
 
-/* ---- Rows -------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------- */
 
 arvo_status
 arvo__leases_init(
@@ -178,7 +178,7 @@ lease_add(arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now)
     return row;
 }
 
-/* ---- Waiting ------------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------- */
 
 static int64_t
 lease_real_ms(void)
@@ -255,7 +255,7 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
     return is_free;
 }
 
-/* ---- The operations --------------------------------------------------------------- */
+/* ---- The operations ---------------------------------------------------- */
 
 /* A step of splitmix64. */
 static uint64_t

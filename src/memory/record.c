@@ -47,7 +47,7 @@ const size_t arvo__record_string_offsets[ARVO__RECORD_STRINGS] = {
     offsetof(arvo_record, input),        offsetof(arvo_record, definition)
 };
 
-/* ---- Writing ------------------------------------------------------------------ */
+/* ---- Writing ----------------------------------------------------------- */
 
 static void
 record_write_field(const arvo_record *record, const struct record_field *field, arvo_buf *out)
@@ -92,7 +92,7 @@ arvo_record_write(const arvo_record *record, arvo_buf *out)
     arvo_buf_append_char(out, '}');
 }
 
-/* ---- Reading ------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------- */
 
 static arvo_status
 record_read_json(const arvo_json *value, arvo_arena *arena, arvo_str *out, arvo_error *err)
@@ -195,7 +195,7 @@ arvo_record_parse(arvo_str json, arvo_arena *arena, arvo_record *out, arvo_error
     return st;
 }
 
-/* ---- What the stores ask --------------------------------------------------------- */
+/* ---- What the stores ask ----------------------------------------------- */
 
 size_t
 arvo__record_text_bytes(const arvo_record *record)

@@ -16,7 +16,7 @@
 #define SIMPLE_ORDER_READ          256u
 #define SIMPLE_RING_BYTES_MIN      ((size_t)256)
 
-/* ---- Records --------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------- */
 
 static arvo_status
 simple_read(
@@ -57,7 +57,7 @@ simple_write(
     return arvo__simple_commit(self, &commit, 1, err);
 }
 
-/* ---- Leases ------------------------------------------------------------------------------ */
+/* ---- Leases ------------------------------------------------------------ */
 
 static arvo_status
 simple_lock(
@@ -95,7 +95,7 @@ simple_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error 
     return ARVO_OK;
 }
 
-/* ---- Events -------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------ */
 
 static arvo_status
 simple_inbox_lookup(
@@ -178,7 +178,7 @@ simple_history(void *self, arvo_str subject, arvo_stored_event_fn each, void *us
     return arvo__simple_log_history_each(&store->log, newest, each, user, err);
 }
 
-/* ---- Listing ------------------------------------------------------------------------------- */
+/* ---- Listing ----------------------------------------------------------- */
 
 static bool
 simple_matches(const struct simple_instance *instance, const arvo_record_query *query)
@@ -261,8 +261,7 @@ simple_list(
     return st;
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------------
- */
+/* ---- Opening and closing ----------------------------------------------- */
 
 static void
 simple_close(void *self)

@@ -44,7 +44,7 @@ struct simple_instance {
     char text[];
 };
 
-/* ---- Outcomes: what consumed events produced, newest ones (simple_inbox.c) -------- */
+/* ---- Outcomes: what consumed events produced, newest ones (simple_inbox.c)  */
 
 struct simple_ring {
     char *bytes;         /* NULL until the first outcome */
@@ -71,7 +71,7 @@ arvo_str arvo__simple_ring_get(const struct simple_ring *ring, uint64_t key, uin
 void arvo__simple_outcome_each(
     arvo_str outcome, arvo_str subject, arvo_stored_event_fn each, void *user);
 
-/* ---- Instances (simple_table.c) ------------------------------------------------------ */
+/* ---- Instances (simple_table.c) ---------------------------------------- */
 
 struct simple_table {
     uint32_t *tags; /* 0: empty slot */
@@ -101,7 +101,7 @@ bool arvo__simple_instance_get(
     const struct simple_instance *instance, arvo_arena *arena, arvo_record *out);
 arvo_str arvo__simple_instance_string(const struct simple_instance *instance, size_t index);
 
-/* ---- Log: outbox, history, order of creation (simple_log.c) ------------------------- */
+/* ---- Log: outbox, history, order of creation (simple_log.c) ------------ */
 
 /* One event, held by outbox, history and readers. Immutable but for refs. */
 struct simple_event {
@@ -157,7 +157,7 @@ arvo_status arvo__simple_log_history_each(
 size_t arvo__simple_log_order_get(
     struct simple_log *log, uint64_t first, uint64_t *hashes, size_t hash_count);
 
-/* ---- The store ------------------------------------------------------------------------ */
+/* ---- The store --------------------------------------------------------- */
 
 struct simple_shard {
     pthread_mutex_t mutex;

@@ -40,7 +40,7 @@ struct simple_batch {
     bool has_outbox; /* produced events go there */
 };
 
-/* ---- Locks ------------------------------------------------------------------------------ */
+/* ---- Locks ------------------------------------------------------------- */
 
 static void
 batch_lock(struct simple_batch *batch)
@@ -74,7 +74,7 @@ batch_lock_log(struct simple_batch *batch)
     }
 }
 
-/* ---- Checks ----------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------ */
 
 /* Before any lock. */
 static void
@@ -161,7 +161,7 @@ batch_check_outbox(const struct simple_batch *batch, arvo_error *err)
     return ARVO_OK;
 }
 
-/* ---- Preparation -------------------------------------------------------------------------- */
+/* ---- Preparation ------------------------------------------------------- */
 
 /* A block that holds what the instance is going to be, when the present one does not, or is more
  * than twice as large as needed. */
@@ -285,7 +285,7 @@ batch_abandon(struct simple_batch *batch)
     }
 }
 
-/* ---- Application ---------------------------------------------------------------------------- */
+/* ---- Application ------------------------------------------------------- */
 
 static void
 plan_new_instance(struct simple_plan *plan, struct simple_instance *block)
@@ -403,7 +403,7 @@ plan_apply(struct simple_batch *batch, struct simple_plan *plan)
         (void)arvo__leases_release(&plan->shard->leases, plan->hash, commit->lease);
 }
 
-/* ---- The whole ---------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------- */
 
 static arvo_status
 batch_run(struct simple_batch *batch, arvo_error *err)

@@ -36,7 +36,7 @@ pad8(size_t bytes)
     return (bytes + 7u) & ~(size_t)7u;
 }
 
-/* ---- Keys --------------------------------------------------------------------------- */
+/* ---- Keys -------------------------------------------------------------- */
 
 /* A collision would swallow an event: 64 keyed bits make that one in 10^18 per pair, and nobody
  * outside can look for one. */
@@ -79,7 +79,7 @@ arvo__simple_inbox_add(struct simple_instance *instance, uint64_t key, uint64_t 
     *arvo__simple_inbox_at(instance, i) = (struct simple_inbox_key){ .key = key, .at = at };
 }
 
-/* ---- Ring --------------------------------------------------------------------------- */
+/* ---- Ring -------------------------------------------------------------- */
 
 bool
 arvo__simple_ring_reserve(struct simple_ring *ring, const arvo_allocator *allocator)

@@ -34,7 +34,7 @@ arvo__simple_log_fini(struct simple_log *log)
     (void)pthread_mutex_destroy(&log->mutex);
 }
 
-/* ---- Room ------------------------------------------------------------------------------ */
+/* ---- Room -------------------------------------------------------------- */
 
 /* Close the gaps that done rows left, or move to a larger array when there are few gaps. */
 static bool
@@ -92,7 +92,7 @@ arvo__simple_log_reserve(struct simple_log *log, size_t outbox_rows, size_t inst
     return log_reserve_rows(log, outbox_rows) && log_reserve_order(log, instances);
 }
 
-/* ---- Events ------------------------------------------------------------------------------ */
+/* ---- Events ------------------------------------------------------------ */
 
 struct simple_event *
 arvo__simple_log_event_new(
@@ -149,7 +149,7 @@ log_show(const struct simple_event *event, arvo_stored_event_fn each, void *user
     return each(user, &row);
 }
 
-/* ---- Outbox -------------------------------------------------------------------------------- */
+/* ---- Outbox ------------------------------------------------------------ */
 
 /* The first row behind `after`. */
 static size_t
@@ -236,7 +236,7 @@ arvo__simple_log_outbox_each(
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
-/* ---- History --------------------------------------------------------------------------------- */
+/* ---- History ----------------------------------------------------------- */
 
 /* Events of a history are never freed or changed, so no lock is needed to walk them. */
 arvo_status

@@ -11,7 +11,7 @@
 #define TABLE_CAP_MIN  ((size_t)256)
 #define PREFETCH_LINES 8u /* the fixed fields and a usual subject */
 
-/* ---- Blocks ------------------------------------------------------------------------ */
+/* ---- Blocks ------------------------------------------------------------ */
 
 size_t
 arvo__simple_instance_text_bytes(const struct simple_instance *instance)
@@ -86,7 +86,7 @@ arvo__simple_instance_get(
     return true;
 }
 
-/* ---- Table --------------------------------------------------------------------------- */
+/* ---- Table ------------------------------------------------------------- */
 
 /* The shard took the low bits of the hash; the tag is made of the high ones. */
 static uint32_t

@@ -102,7 +102,7 @@ struct sqlite_store {
     int64_t owner; /* offset of that byte; 0: it could not be locked */
 };
 
-/* ---- sqlite_statement.c: all with the connection's mutex held ------------------------- */
+/* ---- sqlite_statement.c: all with the connection's mutex held ---------- */
 
 /* The state of the connection as one line: path, what, what to do. `what` names the operation. */
 arvo_status arvo__sqlite_fail(const struct sqlite_store *store, const char *what, arvo_error *err);
@@ -122,7 +122,7 @@ arvo__sqlite_end(struct sqlite_store *store, arvo_status st, const char *what, a
 arvo_status
 arvo__sqlite_refuse_read_only(const struct sqlite_store *store, const char *what, arvo_error *err);
 
-/* ---- sqlite_open.c ----------------------------------------------------------------------- */
+/* ---- sqlite_open.c ----------------------------------------------------- */
 
 /* Steps from one schema version to the next; the table ends where to_version is 0. */
 struct sqlite_migration {
@@ -138,7 +138,7 @@ arvo_status arvo__sqlite_migrate(
     arvo_error *err);
 arvo_status arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err);
 
-/* ---- sqlite_lease.c ------------------------------------------------------------------------ */
+/* ---- sqlite_lease.c ---------------------------------------------------- */
 
 void arvo__sqlite_owner_open(struct sqlite_store *store);
 void arvo__sqlite_owner_close(struct sqlite_store *store);
@@ -155,7 +155,7 @@ bool arvo__sqlite_lease_drop(struct sqlite_store *store, arvo_str subject, const
 /* The lease is gone from the file: let the next one in this process have it. */
 void arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
 
-/* ---- sqlite_commit.c ------------------------------------------------------------------------- */
+/* ---- sqlite_commit.c --------------------------------------------------- */
 
 arvo_status
 arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err);
@@ -164,7 +164,7 @@ arvo_status arvo__sqlite_write(
     const arvo_lease *lease, arvo_error *err);
 arvo_status arvo__sqlite_outbox_done(void *self, int64_t seq, arvo_error *err);
 
-/* ---- sqlite_read.c --------------------------------------------------------------------------- */
+/* ---- sqlite_read.c ----------------------------------------------------- */
 
 arvo_status arvo__sqlite_read(
     void *self, arvo_str subject, arvo_arena *arena, bool *out_found, arvo_record *out,

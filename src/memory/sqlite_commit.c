@@ -33,7 +33,7 @@ bind_ints(sqlite3_stmt *stmt, int first, const int64_t *numbers, int count)
     return is_bound;
 }
 
-/* ---- Records --------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------- */
 
 static arvo_status
 commit_subject_id(struct sqlite_store *store, arvo_str subject, int64_t *out, arvo_error *err)
@@ -135,7 +135,7 @@ commit_record(
     return st;
 }
 
-/* ---- Events ------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------ */
 
 static arvo_status
 commit_event(
@@ -200,8 +200,7 @@ commit_outbox_done(struct sqlite_store *store, int64_t seq, arvo_error *err)
     return ARVO_OK;
 }
 
-/* ---- The whole --------------------------------------------------------------------------------
- */
+/* ---- The whole --------------------------------------------------------- */
 
 static arvo_status
 commit_one(struct sqlite_store *store, const arvo_commit *commit, arvo_error *err)

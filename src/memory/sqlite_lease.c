@@ -32,7 +32,7 @@
 #define POLL_MS_MIN 1
 #define POLL_MS_MAX 25 /* between two looks at a lease of another process */
 
-/* ---- Owner ----------------------------------------------------------------------------- */
+/* ---- Owner ------------------------------------------------------------- */
 
 void
 arvo__sqlite_owner_open(struct sqlite_store *store)
@@ -76,7 +76,7 @@ owner_is_dead(const struct sqlite_store *store, int64_t owner)
     return fcntl(store->owner_fd, F_OFD_GETLK, &byte) == 0 && byte.l_type == F_UNLCK;
 }
 
-/* ---- Rows -------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------- */
 
 /* Whether somebody else holds the subject now. */
 static arvo_status
@@ -204,8 +204,7 @@ arvo__sqlite_lease_drop(struct sqlite_store *store, arvo_str subject, const arvo
            arvo__sqlite_run(stmt);
 }
 
-/* ---- Gate and waiting --------------------------------------------------------------------------
- */
+/* ---- Gate and waiting -------------------------------------------------- */
 
 void
 arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease)

@@ -17,7 +17,7 @@
 
 #define BUSY_POLL_NS 1000000L
 
-/* ---- Schema ---------------------------------------------------------------------------------- */
+/* ---- Schema ------------------------------------------------------------ */
 
 static const char schema_v1[] =
     "CREATE TABLE subject ("
@@ -80,8 +80,7 @@ const struct sqlite_migration arvo__sqlite_migrations[] = {
     { 0, 0, NULL },
 };
 
-/* ---- Small things ------------------------------------------------------------------------------
- */
+/* ---- Small things ------------------------------------------------------ */
 
 /* SQLite's own pauses grow to 100 ms; a transaction here takes one. */
 static int
@@ -110,8 +109,7 @@ run_sql(sqlite3 *db, const char *sql)
     return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* ---- Migration
- * ------------------------------------------------------------------------------------ */
+/* ---- Migration --------------------------------------------------------- */
 
 static arvo_status
 migrate_fail(sqlite3 *db, const char *path, int version, arvo_error *err)
@@ -166,8 +164,7 @@ arvo__sqlite_migrate(
     return st;
 }
 
-/* ---- Whose file it is
- * ------------------------------------------------------------------------------ */
+/* ---- Whose file it is -------------------------------------------------- */
 
 static arvo_status
 open_fail(const struct sqlite_store *store, arvo_error *err)
@@ -255,8 +252,7 @@ check_schema(struct sqlite_store *store, arvo_error *err)
     return ARVO_OK;
 }
 
-/* ---- Opening
- * ------------------------------------------------------------------------------------------ */
+/* ---- Opening ----------------------------------------------------------- */
 
 /* SQLite says "unable to open database file" to all of these. */
 static arvo_status

@@ -12,7 +12,7 @@
 
 #define READ_ROWS 32u /* rows copied per turn of the mutex */
 
-/* ---- Copies -------------------------------------------------------------------------------- */
+/* ---- Copies ------------------------------------------------------------ */
 
 /* Copies `count` text columns into one arena block. */
 static bool
@@ -98,7 +98,7 @@ copy_event(
     return ARVO_OK;
 }
 
-/* ---- Lookups -------------------------------------------------------------------------------- */
+/* ---- Lookups ----------------------------------------------------------- */
 
 /* The first column of the first row; 0 when there is none. */
 static arvo_status
@@ -167,8 +167,7 @@ arvo__sqlite_read(
     return st;
 }
 
-/* ---- Listing events ----------------------------------------------------------------------------
- */
+/* ---- Listing events ---------------------------------------------------- */
 
 /* One turn: rows of a bound statement, into the arena. `cause` != 0: as long as it is theirs. */
 struct event_rows {
@@ -266,8 +265,7 @@ arvo__sqlite_outbox_list(
         "outbox", each, user, err);
 }
 
-/* ---- History ------------------------------------------------------------------------------------
- */
+/* ---- History ----------------------------------------------------------- */
 
 /* The places of all of a subject's events, in order; 8 bytes each. */
 static arvo_status
@@ -338,8 +336,7 @@ arvo__sqlite_history(
     return st;
 }
 
-/* ---- Listing records
- * ------------------------------------------------------------------------------ */
+/* ---- Listing records --------------------------------------------------- */
 
 struct record_rows {
     arvo_record rows[READ_ROWS];

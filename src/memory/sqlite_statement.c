@@ -17,7 +17,7 @@ static const char *const sqlite_texts[SQL_COUNT] = {
 #undef SQL_STATEMENT_TEXT
 };
 
-/* ---- Errors ------------------------------------------------------------------------------ */
+/* ---- Errors ------------------------------------------------------------ */
 
 static arvo_status
 sqlite_fail_io(const struct sqlite_store *store, const char *what, int code, arvo_error *err)
@@ -89,7 +89,7 @@ arvo__sqlite_refuse_read_only(const struct sqlite_store *store, const char *what
         err, ARVO_E_UNSUPPORTED, "%s: %s: the store was opened with mode=ro", store->path, what);
 }
 
-/* ---- Statements ---------------------------------------------------------------------------- */
+/* ---- Statements -------------------------------------------------------- */
 
 sqlite3_stmt *
 arvo__sqlite_get(struct sqlite_store *store, enum sqlite_statement id)
@@ -138,7 +138,7 @@ arvo__sqlite_run(sqlite3_stmt *stmt)
     return sqlite3_reset(stmt) == SQLITE_OK && code == SQLITE_DONE;
 }
 
-/* ---- Transactions ---------------------------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------ */
 
 /* Leases need no fsync of their own: a lease that a power cut takes away is nobody's any more, and
  * the commit that relies on one syncs the whole log before it. */

@@ -17,7 +17,7 @@
 #define THREADS    8
 #define PER_THREAD 25
 
-/* ---- Fixture ------------------------------------------------------------------------------- */
+/* ---- Fixture ----------------------------------------------------------- */
 
 struct fixture {
     const store_factory *factory;
@@ -126,8 +126,7 @@ teardown(void **state)
             assert_true((f)->err.text[0] != '\0');                                                 \
     } while (0)
 
-/* ---- Shorthand ---------------------------------------------------------------------------------
- */
+/* ---- Shorthand --------------------------------------------------------- */
 
 arvo_record
 store_record(arvo_str subject)
@@ -300,8 +299,7 @@ assert_event(const arvo_stored_event *got, const arvo_stored_event *expected)
     assert_str(got->json, expected->json);
 }
 
-/* ---- Records
- * --------------------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------- */
 
 static void
 test_store__fresh_store_has_no_record(void **state)
@@ -458,8 +456,7 @@ test_store__faulty_records_are_refused(void **state)
     assert_false(find(f, record.subject, &got));
 }
 
-/* ---- Leases
- * -------------------------------------------------------------------------------------------- */
+/* ---- Leases ------------------------------------------------------------ */
 
 static void
 test_store__lock_is_exclusive(void **state)
@@ -644,9 +641,7 @@ test_store__threads_on_one_subject_lose_no_update(void **state)
     assert_int_equal(got.revision, THREADS * PER_THREAD);
 }
 
-/* ---- Commit
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Commit ------------------------------------------------------------ */
 
 static void
 test_store__commit_writes_all_of_it(void **state)
@@ -880,9 +875,7 @@ test_store__commit_with_a_lost_lease_changes_nothing(void **state)
     assert_false(consumed(f, record.subject, "com.test", "in", NULL));
 }
 
-/* ---- Outbox
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Outbox ------------------------------------------------------------ */
 
 static void
 test_store__outbox_lists_what_is_not_done(void **state)
@@ -989,9 +982,7 @@ test_store__callbacks_may_call_the_store(void **state)
     assert_int_equal(outbox(f, 0, 0).count, 0);
 }
 
-/* ---- History and list
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- History and list -------------------------------------------------- */
 
 static void
 test_store__history_shows_events_in_order(void **state)
@@ -1095,9 +1086,7 @@ test_store__list_goes_in_order_of_creation(void **state)
     assert_status(f, ARVO_E_NOT_FOUND, f->ops->list(f->self, &lost, see_record, &l, &f->err));
 }
 
-/* ---- All
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- All --------------------------------------------------------------- */
 
 #define CASE(name) cmocka_unit_test_setup_teardown(test_store__##name, setup, teardown)
 

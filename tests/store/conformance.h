@@ -28,7 +28,7 @@ typedef struct store_factory {
 /** Run it all. @return number of failed tests. */
 int store_conformance_run(const store_factory *factory);
 
-/* ---- For the tests of one store ------------------------------------------------------ */
+/* ---- For the tests of one store ---------------------------------------- */
 
 /* A clock that stands still until it is moved, and the system's random source. */
 typedef struct store_clock {

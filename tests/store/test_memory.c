@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-/* ---- A store that does nothing ---------------------------------------------------------- */
+/* ---- A store that does nothing ----------------------------------------- */
 
 static arvo_status
 none_read(
@@ -100,7 +100,7 @@ static const arvo_memory_ops none_ops = {
     .close = none_close,
 };
 
-/* ---- Registration ------------------------------------------------------------------------ */
+/* ---- Registration ------------------------------------------------------ */
 
 static void
 test_memory__a_whole_table_is_registered(void **state)
@@ -175,7 +175,7 @@ test_memory__required_functions_are_enough(void **state)
     arvo_memory_close(memory); /* without a close of its own */
 }
 
-/* ---- URLs ---------------------------------------------------------------------------------- */
+/* ---- URLs -------------------------------------------------------------- */
 
 static void
 test_memory__urls_that_open(void **state)

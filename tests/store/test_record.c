@@ -133,7 +133,7 @@ test_record__damage_is_named(void **state)
     arvo_arena_free(arena);
 }
 
-/* ---- Out of memory --------------------------------------------------------------------------- */
+/* ---- Out of memory ----------------------------------------------------- */
 
 static void *
 count_down(void *self, size_t size)

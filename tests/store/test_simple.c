@@ -22,7 +22,7 @@ open_simple(void *user, const arvo_platform *platform, arvo_memory **out, arvo_e
     return arvo_memory_open_with(user, platform, out, err);
 }
 
-/* ---- Shorthand ------------------------------------------------------------------------------ */
+/* ---- Shorthand --------------------------------------------------------- */
 
 struct store {
     store_clock clock;
@@ -87,8 +87,7 @@ outcome(struct store *s, arvo_str subject, const char *id)
     return is_found ? (int)count : -1;
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------
- */
+/* ---- Lines ------------------------------------------------------------- */
 
 struct line {
     pthread_mutex_t mutex;
@@ -279,8 +278,7 @@ test_simple__abandoned_leases_are_swept(void **state)
     line_fini(&line);
 }
 
-/* ---- Inbox -------------------------------------------------------------------------------------
- */
+/* ---- Inbox ------------------------------------------------------------- */
 
 static void
 test_simple__inbox_keeps_the_newest_keys(void **state)
@@ -344,8 +342,7 @@ test_simple__outcomes_age_and_keys_stay(void **state)
     arvo_memory_close(s.memory);
 }
 
-/* ---- Outbox
- * -------------------------------------------------------------------------------------- */
+/* ---- Outbox ------------------------------------------------------------ */
 
 static void
 test_simple__outbox_begins_with_the_first_listing(void **state)
@@ -391,8 +388,7 @@ test_simple__full_outbox_refuses(void **state)
     arvo_memory_close(s.memory);
 }
 
-/* ---- Out of memory
- * ---------------------------------------------------------------------------------- */
+/* ---- Out of memory ----------------------------------------------------- */
 
 struct budget {
     size_t left; /* allocations that succeed */
@@ -535,8 +531,7 @@ test_simple__warm_cycle_allocates_nothing(void **state)
     assert_int_equal(budget.live, 0);
 }
 
-/* ---- Threads
- * ------------------------------------------------------------------------------------------ */
+/* ---- Threads ----------------------------------------------------------- */
 
 struct hammer {
     struct store *s;

@@ -33,7 +33,7 @@
 #define PER_PROCESS 200
 #define NOBODY      65534
 
-/* ---- Files -------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------- */
 
 static char folder[PATH_BYTES]; /* a fresh one per test */
 
@@ -118,7 +118,7 @@ file_number(const char *sql)
     return number;
 }
 
-/* ---- Stores --------------------------------------------------------------------------------- */
+/* ---- Stores ------------------------------------------------------------ */
 
 static arvo_status
 open_fresh(void *user, const arvo_platform *platform, arvo_memory **out, arvo_error *err)
@@ -221,7 +221,7 @@ step(arvo_memory *memory, uint64_t *out_revision, arvo_error *err)
     return st;
 }
 
-/* ---- What is in the file --------------------------------------------------------------------- */
+/* ---- What is in the file ----------------------------------------------- */
 
 static void
 test_sqlite__everything_is_there_after_reopening(void **state)
@@ -299,8 +299,7 @@ test_sqlite__read_only_refuses_to_write(void **state)
     assert_int_equal(file_number("SELECT count(*) FROM outbox"), 1);
 }
 
-/* ---- Files that are no stores -------------------------------------------------------------------
- */
+/* ---- Files that are no stores ------------------------------------------ */
 
 static void
 test_sqlite__foreign_files_are_refused_and_left_alone(void **state)
@@ -507,8 +506,7 @@ test_sqlite__read_only_folder_is_named(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* ---- Full disk
- * ------------------------------------------------------------------------------------ */
+/* ---- Full disk --------------------------------------------------------- */
 
 static void
 assert_full_then_well(arvo_memory *memory)
@@ -581,8 +579,7 @@ test_sqlite__full_disk_loses_nothing(void **state)
     assert_int_equal(file_number("SELECT count(*) FROM event"), (int64_t)(2 * revision));
 }
 
-/* ---- Death
- * ------------------------------------------------------------------------------------------- */
+/* ---- Death ------------------------------------------------------------- */
 
 /* Commits until it is killed; every acknowledged revision goes down the pipe. */
 static void
@@ -700,8 +697,7 @@ test_sqlite__lease_of_a_killed_process_is_free(void **state)
     close(fds[1]);
 }
 
-/* ---- Two processes
- * -------------------------------------------------------------------------------------- */
+/* ---- Two processes ----------------------------------------------------- */
 
 static void
 test_sqlite__two_processes_lose_no_update(void **state)
@@ -824,9 +820,7 @@ test_sqlite__file_locked_by_another_program(void **state)
     arvo_memory_close(memory);
 }
 
-/* ---- Migration
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Migration --------------------------------------------------------- */
 
 static void
 test_sqlite__migration_goes_step_by_step_or_not_at_all(void **state)
@@ -861,9 +855,99 @@ test_sqlite__migration_goes_step_by_step_or_not_at_all(void **state)
     assert_refused("", ARVO_E_VERSION, "newer Arvo");
 }
 
-/* ---- Threads
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- The documentation -------------------------------------------------- */
+
+/* The n-th sql block of docs/store-format.md, to be freed; NULL when the source is not there. */
+static char *
+documented_sql(int n)
+{
+    const char *root = getenv("ARVO_SOURCE_ROOT");
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%s/docs/store-format.md", root != NULL ? root : ".");
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return NULL;
+    static char text[64 * 1024];
+    const size_t len = fread(text, 1, sizeof(text) - 1, file);
+    text[len] = '\0';
+    (void)fclose(file);
+    char *at = text;
+    for (int i = 0; i <= n && at != NULL; i++) {
+        at = strstr(at, "```sql\n");
+        at = at != NULL ? at + 7 : NULL;
+    }
+    if (at == NULL)
+        return NULL;
+    char *const end = strstr(at, "```");
+    assert_non_null(end);
+    *end = '\0';
+    return strdup(at);
+}
+
+static int
+append_row(void *user, int count, char **values, char **names)
+{
+    (void)names;
+    arvo_buf *out = user;
+    for (int i = 0; i < count; i++)
+        arvo_buf_printf(out, "%s|", values[i] != NULL ? values[i] : "null");
+    arvo_buf_append_char(out, '\n');
+    return 0;
+}
+
+/* Tables, columns, types, keys and indexes as text. */
+static void
+describe(sqlite3 *db, arvo_buf *out)
+{
+    static const char sql[] =
+        "SELECT m.type, m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master m "
+        "JOIN pragma_table_xinfo(m.name) c WHERE m.type IN ('table', 'view') "
+        "AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.cid;"
+        "SELECT m.name, x.\"unique\", c.name FROM sqlite_master m "
+        "JOIN pragma_index_list(m.name) x JOIN pragma_index_info(x.name) c "
+        "WHERE m.type = 'table' ORDER BY m.name, x.name, c.seqno;"
+        "SELECT name, strict, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name";
+    assert_int_equal(sqlite3_exec(db, sql, append_row, out, NULL), SQLITE_OK);
+    arvo_buf_append_char(out, '\0');
+    assert_int_equal(out->status, ARVO_OK);
+}
+
+static void
+test_sqlite__schema_is_as_documented(void **state)
+{
+    (void)state;
+    char *schema = documented_sql(0), *questions = documented_sql(1);
+    if (schema == NULL || questions == NULL) {
+        print_message("docs/store-format.md is not here: skipped\n");
+        free(schema);
+        skip();
+    }
+    arvo_buf expected = ARVO_BUF_INIT(65536), got = ARVO_BUF_INIT(65536);
+    sqlite3 *db = NULL;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    if (sqlite3_exec(db, schema, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("the documented schema: %s", message);
+    describe(db, &expected);
+    sqlite3_close(db);
+
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    assert_int_equal(step(memory, &revision, NULL), ARVO_OK);
+    arvo_memory_close(memory);
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    describe(db, &got);
+    assert_string_equal(got.ptr, expected.ptr);
+    if (sqlite3_exec(db, questions, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("the documented questions: %s", message);
+    sqlite3_close(db);
+    arvo_buf_fini(&expected);
+    arvo_buf_fini(&got);
+    free(schema);
+    free(questions);
+}
+
+/* ---- Threads ----------------------------------------------------------- */
 
 static void *
 thread_steps(void *arg)
@@ -919,6 +1003,7 @@ main(void)
         CASE(lease_is_seen_by_other_stores),
         CASE(file_locked_by_another_program),
         CASE(migration_goes_step_by_step_or_not_at_all),
+        CASE(schema_is_as_documented),
         CASE(eight_threads_on_one_subject),
     };
     static char normal[] = "?sync=normal", full[] = "";
