@@ -55,7 +55,7 @@ ARVO_API void arvo_subject_codec_free(arvo_subject_codec *codec);
  * @param codec  Nullable: then nothing is cached.
  * @param text   Borrowed for the call.
  * @param arena  Receives every byte that *out refers to, unless `codec` is given: then *out may
- *               also borrow from the codec, until its next decode.
+ *               also borrow from the codec, until its next decode (arvo_subject_child() is one).
  * @param out    Written on success only.
  * @return ARVO_OK, ARVO_E_TOO_BIG, ARVO_E_MALFORMED (not base64, zlib or JSON), ARVO_E_INVALID
  *         (breaks spec 2.3), ARVO_E_NOMEM.
