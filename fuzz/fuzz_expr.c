@@ -63,13 +63,15 @@ evaluate(
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    arvo_arena *arena = arvo_arena_new(NULL);
-    arvo__expr_set *set = arvo__expr_set_new(NULL);
-    check(arena != NULL && set != NULL);
-
     const char *text = (const char *)data;
     const char *nul = size > 0 ? memchr(text, '\0', size) : NULL;
     const size_t len = nul != NULL ? (size_t)(nul - text) : size;
+    if (!arvo__utf8_is_valid((arvo_str){ text, len }))
+        return 0; /* a JSON string is never so */
+
+    arvo_arena *arena = arvo_arena_new(NULL);
+    arvo__expr_set *set = arvo__expr_set_new(NULL);
+    check(arena != NULL && set != NULL);
     const arvo_json *context = NULL;
     if (nul != NULL &&
         arvo_json_parse((arvo_str){ nul + 1, size - len - 1 }, arena, &context, NULL) != ARVO_OK)
