@@ -40,7 +40,7 @@ typedef struct arvo_subject_codec arvo_subject_codec;
 
 typedef struct arvo_subject_codec_opts {
     const arvo_allocator *allocator; /* NULL: malloc */
-    uint32_t cache_entries;          /* 0: ARVO_SUBJECT_CACHE_ENTRIES_DEFAULT */
+    uint32_t cache_entries;          /* 0: ARVO_SUBJECT_CACHE_ENTRIES_DEFAULT; 8 or more */
     bool lenient;                    /* accept what pako and atob accept (spec 2.9) */
 } arvo_subject_codec_opts;
 
@@ -55,7 +55,8 @@ ARVO_API void arvo_subject_codec_free(arvo_subject_codec *codec);
  * @param codec  Nullable: then nothing is cached.
  * @param text   Borrowed for the call.
  * @param arena  Receives every byte that *out refers to, unless `codec` is given: then *out may
- *               also borrow from the codec, until its next decode (arvo_subject_child() is one).
+ *               also borrow from the codec, until that has decoded seven others. Encoding, new and
+ *               child leave it alone.
  * @param out    Written on success only.
  * @return ARVO_OK, ARVO_E_TOO_BIG, ARVO_E_MALFORMED (not base64, zlib or JSON), ARVO_E_INVALID
  *         (breaks spec 2.3), ARVO_E_NOMEM.

@@ -1,4 +1,5 @@
-/* A bounded cache of decoded subjects: sets of eight, the least recently used of a set goes.
+/* A bounded cache of decoded subjects: sets of eight, the least recently used of a set goes, so an
+ * entry outlives its use by seven decodes at least.
  *
  * The hash is keyed by the process, so nobody outside can choose subjects that fall into one set.
  */
@@ -12,11 +13,10 @@ arvo__subject_cache_init(
     arvo__subject_cache *cache, uint32_t entries, const arvo_allocator *allocator)
 {
     *cache = (arvo__subject_cache){ .allocator = allocator };
-    cache->ways = entries < ARVO__SUBJECT_WAYS ? entries : ARVO__SUBJECT_WAYS;
-    cache->set_count = entries / cache->ways;
+    cache->set_count = entries < ARVO__SUBJECT_WAYS ? 1 : entries / ARVO__SUBJECT_WAYS;
     cache->sets = arvo__calloc(allocator, cache->set_count, sizeof(*cache->sets));
-    cache->entries =
-        arvo__calloc(allocator, (size_t)cache->set_count * cache->ways, sizeof(*cache->entries));
+    cache->entries = arvo__calloc(
+        allocator, (size_t)cache->set_count * ARVO__SUBJECT_WAYS, sizeof(*cache->entries));
     if (cache->sets != NULL && cache->entries != NULL)
         return true;
     arvo__subject_cache_fini(cache);
@@ -26,7 +26,7 @@ arvo__subject_cache_init(
 void
 arvo__subject_cache_fini(arvo__subject_cache *cache)
 {
-    const size_t count = (size_t)cache->set_count * cache->ways;
+    const size_t count = (size_t)cache->set_count * ARVO__SUBJECT_WAYS;
     if (cache->entries != NULL)
         for (size_t i = 0; i < count; i++)
             arvo_arena_free(cache->entries[i].arena);
@@ -46,10 +46,10 @@ arvo__subject_cache_find(arvo__subject_cache *cache, arvo_str text, uint64_t has
 {
     const size_t at = cache_set_of(cache, hash);
     struct arvo__subject_set *set = &cache->sets[at];
-    for (uint32_t way = 0; way < cache->ways; way++) {
+    for (uint32_t way = 0; way < ARVO__SUBJECT_WAYS; way++) {
         if (set->tags[way] != (hash | 1))
             continue;
-        const struct arvo__subject_entry *entry = &cache->entries[at * cache->ways + way];
+        const struct arvo__subject_entry *entry = &cache->entries[at * ARVO__SUBJECT_WAYS + way];
         if (!arvo_str_equal(entry->text, text))
             continue;
         set->used[way] = ++cache->clock;
@@ -63,7 +63,7 @@ static uint32_t
 cache_way_to_fill(const arvo__subject_cache *cache, const struct arvo__subject_set *set)
 {
     uint32_t oldest = 0, age_max = 0;
-    for (uint32_t way = 0; way < cache->ways; way++) {
+    for (uint32_t way = 0; way < ARVO__SUBJECT_WAYS; way++) {
         if (set->tags[way] == 0)
             return way;
         const uint32_t age = cache->clock - set->used[way];
@@ -104,7 +104,7 @@ arvo__subject_cache_add(
     const size_t at = cache_set_of(cache, hash);
     struct arvo__subject_set *set = &cache->sets[at];
     const uint32_t way = cache_way_to_fill(cache, set);
-    struct arvo__subject_entry *entry = &cache->entries[at * cache->ways + way];
+    struct arvo__subject_entry *entry = &cache->entries[at * ARVO__SUBJECT_WAYS + way];
 
     set->tags[way] = 0;
     if (entry->arena == NULL)

@@ -28,18 +28,17 @@ struct arvo__subject_entry {
 typedef struct arvo__subject_cache {
     const arvo_allocator *allocator;
     struct arvo__subject_set *sets;
-    struct arvo__subject_entry *entries; /* `ways` for each set */
+    struct arvo__subject_entry *entries; /* ARVO__SUBJECT_WAYS for each set */
     uint32_t set_count;
-    uint32_t ways;
     uint32_t clock;
 } arvo__subject_cache;
 
-/* At most `entries` (> 0) entries. false: out of memory. */
+/* At most `entries` entries, or one set of them. false: out of memory. */
 bool arvo__subject_cache_init(
     arvo__subject_cache *cache, uint32_t entries, const arvo_allocator *allocator);
 void arvo__subject_cache_fini(arvo__subject_cache *cache);
 
-/* Borrowed until the next add. NULL: not there. */
+/* Borrowed until the eighth add from now. NULL: not there. */
 const arvo_subject *
 arvo__subject_cache_find(arvo__subject_cache *cache, arvo_str text, uint64_t hash);
 

@@ -337,6 +337,22 @@ subject_meta_over(const arvo_json *meta, const arvo_json *over, arvo_arena *aren
     return arvo_arena_failed(arena) ? NULL : both;
 }
 
+/* What is being executed is in the cache as a rule. A parent that is not is not put there either:
+ * the caller may hold a subject that is. */
+static arvo_status
+subject_decode_parent(
+    arvo_subject_codec *codec, arvo_str text, arvo_arena *arena, arvo_subject *out, arvo_error *err)
+{
+    if (codec == NULL)
+        return arvo_subject_decode(NULL, text, arena, out, err);
+    const arvo_subject *cached =
+        arvo__subject_cache_find(&codec->cache, text, arvo__hash_keyed(text.ptr, text.len));
+    if (cached == NULL)
+        return subject_decode_with(codec, text, arena, out, err);
+    *out = *cached;
+    return ARVO_OK;
+}
+
 arvo_status
 arvo_subject_child(
     arvo_subject_codec *codec, arvo_str parent, const arvo_subject_new_opts *opts,
@@ -345,8 +361,9 @@ arvo_subject_child(
     ARVO_ASSERT(opts != NULL && platform != NULL && arena != NULL && out != NULL);
     const arvo_arena_mark mark = arvo_arena_mark_get(arena);
     arvo_subject from;
-    arvo_status st = arvo_subject_decode(codec, parent, arena, &from, err);
+    arvo_status st = subject_decode_parent(codec, parent, arena, &from, err);
     if (st != ARVO_OK) {
+        arvo_arena_rewind(arena, mark);
         arvo_error_prefix(err, "parent");
         return st;
     }

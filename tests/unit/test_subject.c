@@ -750,7 +750,7 @@ test_subject__cache_answers_like_a_fresh_decode(void **state)
         arvo_subject_codec *small =
             arvo_subject_codec_new(&(arvo_subject_codec_opts){ .cache_entries = sizes[s] });
         assert_non_null(small);
-        assert_true(small->cache.set_count * small->cache.ways <= sizes[s]);
+        assert_true(small->cache.set_count * ARVO__SUBJECT_WAYS <= (sizes[s] > 8 ? sizes[s] : 8));
         uint32_t seed = 7;
         for (unsigned i = 0; i < 3000; i++) {
             seed = seed * 1664525u + 1013904223u;
@@ -789,6 +789,30 @@ test_subject__cache_keeps_what_is_used(void **state)
         (void)decode_by(small, numbered(i));
         assert_ptr_equal(decode_by(small, text).json, kept);
     }
+    arvo_subject_codec_free(small);
+}
+
+/* What decode gave may be used while seven others are decoded and children are made. */
+static void
+test_subject__decoded_subject_outlives_seven_decodes(void **state)
+{
+    (void)state;
+    arvo_subject_codec *small =
+        arvo_subject_codec_new(&(arvo_subject_codec_opts){ .cache_entries = 1 });
+    assert_non_null(small);
+    const arvo_subject_new_opts opts = { .name = ARVO_STR("arvo.orc.b") };
+    arvo_str text;
+    for (unsigned i = 0; i < 20; i++)
+        (void)decode_by(small, numbered(i));
+    const arvo_subject held = decode_by(small, numbered(100));
+    for (unsigned i = 0; i < 7; i++)
+        (void)decode_by(small, numbered(200 + i));
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(
+            arvo_subject_child(small, numbered(300 + i), &opts, &platform, arena, &text, NULL),
+            ARVO_OK);
+    assert_true(arvo_str_is(held.execution_id, "id-100"));
+    assert_ptr_equal(decode_by(small, numbered(100)).json, held.json);
     arvo_subject_codec_free(small);
 }
 
@@ -967,6 +991,7 @@ main(void)
         WITH(test_subject__cache_answers_like_a_fresh_decode),
         WITH(test_subject__cache_hit_uses_no_arena),
         WITH(test_subject__cache_keeps_what_is_used),
+        WITH(test_subject__decoded_subject_outlives_seven_decodes),
         WITH(test_subject__failures_are_not_cached),
         WITH(test_subject__large_subjects_are_read_but_not_cached),
         WITH(test_subject__steady_state_allocates_nothing),
