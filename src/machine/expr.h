@@ -26,10 +26,11 @@ typedef struct arvo__evaluator arvo__evaluator; /* what one thread needs to run 
 arvo__expr_set *arvo__expr_set_new(const arvo_allocator *allocator); /* NULL: out of memory */
 void arvo__expr_set_free(arvo__expr_set *set);
 
-/* Compile a JSON value as a template. Errors carry file:line (document, nullable; it must live until
- * the set is finished) and `pointer`, which names the value: syntax errors, refused functions (env, input, $ENV, halt, import, I/O),
- * unknown top-level names other than context, event, input, params. ARVO_E_INVALID,
- * ARVO_E_UNSUPPORTED (needs jq and the library was built without), ARVO_E_NOMEM. */
+/* Compile a JSON value as a template. Errors carry file:line (document, nullable; it must live
+ * until the set is finished) and `pointer`, which names the value: syntax errors, refused functions
+ * (env, input, $ENV, halt, import, I/O), unknown top-level names other than context, event, input,
+ * params. ARVO_E_INVALID, ARVO_E_UNSUPPORTED (needs jq and the library was built without),
+ * ARVO_E_NOMEM. */
 arvo_status arvo__template_compile(
     arvo__expr_set *set, const arvo_json *value, const arvo_document *document, arvo_str pointer,
     const arvo__template **out, arvo_error *err);
