@@ -138,8 +138,8 @@ record_instances(bench *b, const arvo_event *given, size_t instances)
 typedef struct player {
     pthread_t thread;
     const bench *b;
-    arvo_app_runtime *runtime;
-    size_t from, to; /* instances */
+    arvo_orchestrator **orchestrators; /* by index of their source */
+    size_t from, to;                   /* instances */
     uint32_t *latencies_ns;
     size_t done;
     size_t malloc_calls;
@@ -153,9 +153,6 @@ play(void *arg)
     arvo_error err;
     arvo_arena *arena = arvo_arena_new(NULL);
     arvo_buf out = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
-    arvo_orchestrator *orchestrators[8];
-    for (size_t i = 0; i < p->b->source_count; i++)
-        orchestrators[i] = arvo_app_runtime_orchestrator(p->runtime, p->b->sources[i]);
 
     for (size_t i = 0; i < p->b->count; i++) {
         const recorded *event = &p->b->events[i];
@@ -168,7 +165,7 @@ play(void *arg)
         arvo_buf_reset(&out);
         MUST(arvo_event_parse(event->json, arena, &parsed, &err));
         MUST(arvo_orchestrator_execute(
-            orchestrators[event->orchestrator], &parsed, arena, &result, &err));
+            p->orchestrators[event->orchestrator], &parsed, arena, &result, &err));
         arvo_result_write(&result, &out);
         const int64_t ns = bench_now_ns() - start;
         p->latencies_ns[p->done++] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
@@ -193,12 +190,29 @@ compare_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* No broker: nobody delivers what is emitted, so the store keeps no outbox. */
+static void
+orchestrators_open(const bench *b, arvo_memory *memory, arvo_orchestrator **out)
+{
+    arvo_error err;
+    for (size_t i = 0; i < b->source_count; i++) {
+        arvo_machine *machines[16];
+        size_t count = 0;
+        for (size_t k = 0; k < arvo_app_machine_count(b->app) && count < 16; k++)
+            if (arvo_str_equal(arvo_machine_source(arvo_app_machine_at(b->app, k)), b->sources[i]))
+                machines[count++] = arvo_app_machine_at(b->app, k);
+        MUST(arvo_orchestrator_create(
+            &(arvo_orchestrator_opts){
+                .memory = memory, .machines = machines, .machine_count = count },
+            &out[i], &err));
+    }
+}
+
 static outcome
 play_all(const bench *b, arvo_memory *memory, size_t instances, size_t threads)
 {
-    arvo_error err;
-    arvo_app_runtime *runtime = NULL;
-    MUST(arvo_app_start(b->app, &(arvo_app_runtime_opts){ .memory = memory }, &runtime, &err));
+    arvo_orchestrator *orchestrators[8] = { 0 };
+    orchestrators_open(b, memory, orchestrators);
     uint32_t *latencies = calloc(b->count, sizeof(*latencies));
     player players[2] = { 0 };
     if (latencies == NULL)
@@ -206,7 +220,7 @@ play_all(const bench *b, arvo_memory *memory, size_t instances, size_t threads)
     size_t offset = 0;
     for (size_t t = 0; t < threads; t++) {
         players[t] = (player){ .b = b,
-                               .runtime = runtime,
+                               .orchestrators = orchestrators,
                                .from = instances * t / threads,
                                .to = instances * (t + 1) / threads,
                                .latencies_ns = latencies + offset };
@@ -230,7 +244,8 @@ play_all(const bench *b, arvo_memory *memory, size_t instances, size_t threads)
     o.p99 = latencies[offset * 99 / 100] / 1e3;
     o.p999 = latencies[offset * 999 / 1000] / 1e3;
     free(latencies);
-    arvo_app_stop(runtime);
+    for (size_t i = 0; i < b->source_count; i++)
+        arvo_orchestrator_free(orchestrators[i]);
     return o;
 }
 
