@@ -119,8 +119,8 @@ args_unknown(cli_args *args, const char *word)
     return args_fail(args, cli_printf("unknown option --%s; did you mean --%s?", name, nearest));
 }
 
-static void
-list_append(cli_list *list, const char *item)
+void
+cli_list_append(cli_list *list, const char *item)
 {
     /* Doubling by copying: the arena keeps the old ones, which is little. */
     if ((list->count & (list->count - 1)) == 0) {
@@ -158,7 +158,7 @@ args_store(cli_args *args, const cli_option *option, const char *value, void *op
         *(const char **)variable = value;
         return true;
     case CLI_LIST:
-        list_append(variable, value);
+        cli_list_append(variable, value);
         return true;
     case CLI_NUMBER: {
         char *end = NULL;

@@ -366,7 +366,7 @@ static int
 bench_run(cli_args *args)
 {
     struct bench_opts opts = { .events = BENCH_EVENTS_DEFAULT, .store = "memory:" };
-    static struct times times; /* too large for a stack */
+    struct times times = { 0 };
     arvo_error err = { 0 };
     if (!cli_parse(args, &opts))
         return args->exit_code;

@@ -65,6 +65,9 @@ typedef struct cli_command {
     int (*run)(cli_args *args);
 } cli_command;
 
+/** Append to a list in the arena. */
+void cli_list_append(cli_list *list, const char *item);
+
 struct cli_args {
     const cli_command *command;
     int argc; /* as for getopt: argv[0] is the verb or action */
@@ -177,19 +180,25 @@ void cli_print_json(const arvo_json *value);
 void cli_print_pretty(const arvo_json *value);
 
 #define CLI_COLUMNS_MAX 8u
+#define CLI_PAGE_ROWS   1000u /* a longer table is aligned, and printed, page by page */
 
-/* Rows of text, printed with aligned columns. */
+/* Rows of text, printed with aligned columns. The first row is the head. Begin with { .columns }.
+ */
 typedef struct cli_table {
     size_t columns;
     size_t rows;
-    size_t rows_cap;
-    const char **cells; /* arena */
+    arvo_arena *arena;    /* of the cells of a page */
+    arvo_arena_mark body; /* where it is rewound to for the next page */
+    const char **cells;
 } cli_table;
 
-/** Add a row of `table->columns` texts. */
+/** Add a row of `table->columns` texts, which are copied. */
 void cli_table_row(cli_table *table, ...);
-/** First row bold; the last column cut at the width of the terminal. */
-void cli_table_print(const cli_table *table);
+/** Head in bold; the last column cut at the width of the terminal. The table is empty afterwards.
+ */
+void cli_table_print(cli_table *table);
+/** Without printing. */
+void cli_table_free(cli_table *table);
 
 /** Columns of `text` on a terminal: one per code point. */
 size_t cli_width(const char *text);

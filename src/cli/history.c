@@ -25,28 +25,33 @@ direction_name(arvo_direction direction)
     return direction == ARVO_CONSUMED ? "consumed" : "produced";
 }
 
+static const arvo_json *
+history_json(const arvo_stored_event *event)
+{
+    arvo_json *line = arvo_json_object_new(cli_arena());
+    cli_set(line, "seq", arvo_json_int(cli_arena(), event->seq));
+    cli_set(line, "direction", cli_json_str(arvo_str_from(direction_name(event->direction))));
+    cli_set(line, "domains", cli_json_text(event->domains));
+    cli_set(line, "event", cli_json_text(event->json));
+    return line;
+}
+
 static bool
 history_row(void *user, const arvo_stored_event *event)
 {
     struct history *history = user;
+    const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
     history->rows++;
-    const char *direction = direction_name(event->direction);
-    if (history->json) {
-        const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
-        arvo_json *line = arvo_json_object_new(cli_arena());
-        cli_set(line, "seq", arvo_json_int(cli_arena(), event->seq));
-        cli_set(line, "direction", cli_json_str(arvo_str_from(direction)));
-        cli_set(line, "domains", cli_json_text(event->domains));
-        cli_set(line, "event", cli_json_text(event->json));
-        cli_print_json(line);
-        arvo_arena_rewind(cli_arena(), mark);
-        return cli_flush();
-    }
-    cli_table_row(
-        &history->table, cli_printf("%lld", (long long)event->seq),
-        cli_cstr(arvo_json_str(cli_json_time(event->time_ms))), direction, cli_cstr(event->type),
-        cli_domains_text(event->domains), cli_cstr(event->source));
-    return true;
+    if (history->json)
+        cli_print_json(history_json(event));
+    else
+        cli_table_row(
+            &history->table, cli_printf("%lld", (long long)event->seq),
+            cli_cstr(arvo_json_str(cli_json_time(event->time_ms))),
+            direction_name(event->direction), cli_cstr(event->type),
+            cli_domains_text(event->domains), cli_cstr(event->source));
+    arvo_arena_rewind(cli_arena(), mark);
+    return cli_flush();
 }
 
 static int
@@ -64,15 +69,16 @@ history_list(const struct history_opts *opts, arvo_memory *memory, const char *g
     struct history history = { .json = opts->json, .table = { .columns = 6 } };
     cli_table_row(&history.table, "SEQ", "TIME", "DIRECTION", "TYPE", "DOMAINS", "SOURCE");
     arvo_error err = { 0 };
-    if (ops->history(arvo_memory_self(memory), subject, history_row, &history, &err) != ARVO_OK)
-        return cli_fail(&err);
-    if (history.rows == 0) {
-        cli_error("history: the store holds no event of this subject");
-        return CLI_NO;
-    }
-    if (!opts->json)
+    const arvo_status st =
+        ops->history(arvo_memory_self(memory), subject, history_row, &history, &err);
+    if (st == ARVO_OK && history.rows > 0 && !opts->json)
         cli_table_print(&history.table);
-    return CLI_DONE;
+    cli_table_free(&history.table);
+    if (st != ARVO_OK)
+        return cli_fail(&err);
+    if (history.rows == 0)
+        cli_error("history: the store holds no event of this subject");
+    return history.rows > 0 ? CLI_DONE : CLI_NO;
 }
 
 static int

@@ -235,27 +235,6 @@ cli_domains_text(arvo_str domains)
 
 /* ---- Tables ---- */
 
-void
-cli_table_row(cli_table *table, ...)
-{
-    if (table->rows == table->rows_cap) {
-        const size_t cap = table->rows_cap == 0 ? 64 : table->rows_cap * 2;
-        const char **cells = arvo_arena_calloc(cli_arena(), cap * table->columns, sizeof(*cells));
-        cli_check_memory();
-        if (table->rows > 0)
-            memcpy(cells, table->cells, table->rows * table->columns * sizeof(*cells));
-        table->cells = cells;
-        table->rows_cap = cap;
-    }
-    va_list arguments;
-    va_start(arguments, table);
-    for (size_t i = 0; i < table->columns; i++)
-        table->cells[table->rows * table->columns + i] =
-            cli_shown(arvo_str_from(va_arg(arguments, const char *)));
-    va_end(arguments);
-    table->rows++;
-}
-
 /* The last cell of a row, cut with an ellipsis at the edge of the terminal. */
 static void
 table_print_last(const char *cell, size_t used)
@@ -274,8 +253,8 @@ table_print_last(const char *cell, size_t used)
     printf("…");
 }
 
-void
-cli_table_print(const cli_table *table)
+static void
+table_print_page(const cli_table *table)
 {
     size_t widths[CLI_COLUMNS_MAX] = { 0 };
     for (size_t i = 0; i < table->rows * table->columns; i++) {
@@ -298,6 +277,59 @@ cli_table_print(const cli_table *table)
         }
         printf("%s\n", cli_style_off(style));
     }
+}
+
+static void
+table_open(cli_table *table)
+{
+    table->arena = arvo_arena_new(NULL);
+    if (table->arena != NULL)
+        table->cells =
+            arvo_arena_calloc(table->arena, CLI_PAGE_ROWS * table->columns, sizeof(*table->cells));
+    if (table->cells == NULL) {
+        cli_error("output: %s", arvo_status_text(ARVO_E_NOMEM));
+        exit(CLI_TRANSACTION);
+    }
+}
+
+void
+cli_table_row(cli_table *table, ...)
+{
+    if (table->arena == NULL)
+        table_open(table);
+    if (table->rows == 1)
+        table->body = arvo_arena_mark_get(table->arena);
+    if (table->rows == CLI_PAGE_ROWS) {
+        table_print_page(table);
+        arvo_arena_rewind(table->arena, table->body);
+        table->rows = 1; /* the head stays */
+    }
+    const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
+    va_list arguments;
+    va_start(arguments, table);
+    for (size_t i = 0; i < table->columns; i++) {
+        const char *shown = cli_shown(arvo_str_from(va_arg(arguments, const char *)));
+        const arvo_str cell = arvo_arena_str_dup(table->arena, arvo_str_from(shown));
+        table->cells[table->rows * table->columns + i] = cell.ptr != NULL ? cell.ptr : "";
+    }
+    va_end(arguments);
+    arvo_arena_rewind(cli_arena(), mark);
+    table->rows++;
+}
+
+void
+cli_table_free(cli_table *table)
+{
+    arvo_arena_free(table->arena);
+    *table = (cli_table){ .columns = table->columns };
+}
+
+void
+cli_table_print(cli_table *table)
+{
+    if (table->rows > 0)
+        table_print_page(table);
+    cli_table_free(table);
 }
 
 /* ---- JSON ---- */

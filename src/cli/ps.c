@@ -24,8 +24,9 @@ static const cli_option ps_options[] = {
 struct ps {
     bool json;
     cli_table table;
-    size_t rows;
+    size_t rows;   /* of this page */
     arvo_str last; /* subject of the last row */
+    char last_bytes[ARVO_SUBJECT_TEXT_BYTES_MAX];
 };
 
 static const arvo_json *
@@ -42,27 +43,34 @@ ps_json(const arvo_record *record)
     return line;
 }
 
+static void
+ps_table_row(cli_table *table, const arvo_record *record)
+{
+    arvo_subject subject = { 0 };
+    const bool readable =
+        arvo_subject_decode(NULL, record->subject, cli_arena(), &subject, NULL) == ARVO_OK;
+    cli_table_row(
+        table, readable ? cli_cstr(subject.execution_id) : "(damaged subject)",
+        cli_cstr(record->orchestrator), cli_cstr(record->version), cli_cstr(record->status),
+        cli_cstr(arvo_json_str(cli_json_time(record->updated_ms))),
+        cli_state_text(cli_json_text(record->value)));
+}
+
 static bool
 ps_row(void *user, const arvo_record *record)
 {
     struct ps *ps = user;
-    ps->rows++;
-    if (ps->json) {
-        const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
+    const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
+    if (ps->json)
         cli_print_json(ps_json(record));
-        arvo_arena_rewind(cli_arena(), mark);
-    } else {
-        arvo_subject subject = { 0 };
-        const bool readable =
-            arvo_subject_decode(NULL, record->subject, cli_arena(), &subject, NULL) == ARVO_OK;
-        cli_table_row(
-            &ps->table, readable ? cli_cstr(subject.execution_id) : "(damaged subject)",
-            cli_cstr(record->orchestrator), cli_cstr(record->version), cli_cstr(record->status),
-            cli_cstr(arvo_json_str(cli_json_time(record->updated_ms))),
-            cli_state_text(cli_json_text(record->value)));
-    }
-    ps->last = ps->rows == PS_PAGE ? arvo_str_from(cli_cstr(record->subject)) : ARVO_STR_NONE;
-    return !ps->json || cli_flush();
+    else
+        ps_table_row(&ps->table, record);
+    arvo_arena_rewind(cli_arena(), mark);
+    ps->rows++;
+    ps->last.ptr = ps->last_bytes;
+    ps->last.len = record->subject.len < sizeof(ps->last_bytes) ? record->subject.len : 0;
+    memcpy(ps->last_bytes, record->subject.ptr, ps->last.len);
+    return cli_flush();
 }
 
 static int
@@ -81,15 +89,16 @@ ps_list(const struct ps_opts *opts, arvo_memory *memory)
         .limit = PS_PAGE,
     };
     arvo_error err = { 0 };
+    arvo_status st;
     do {
         ps.rows = 0;
-        if (ops->list(arvo_memory_self(memory), &query, ps_row, &ps, &err) != ARVO_OK)
-            return cli_fail(&err);
+        st = ops->list(arvo_memory_self(memory), &query, ps_row, &ps, &err);
         query.after = ps.last;
-    } while (ps.rows == PS_PAGE && cli_flush());
-    if (!opts->json)
+    } while (st == ARVO_OK && ps.rows == PS_PAGE && cli_flush());
+    if (st == ARVO_OK && !opts->json)
         cli_table_print(&ps.table);
-    return CLI_DONE;
+    cli_table_free(&ps.table);
+    return st == ARVO_OK ? CLI_DONE : cli_fail(&err);
 }
 
 static int

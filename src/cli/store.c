@@ -101,8 +101,7 @@ cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int *exi
         return false;
     }
     arvo_error err = { 0 };
-    static struct search search; /* too large for a stack */
-    search = (struct search){ .id = arvo_str_from(given), .scratch = arvo_arena_new(NULL) };
+    struct search search = { .id = arvo_str_from(given), .scratch = arvo_arena_new(NULL) };
     if (search.scratch == NULL) {
         cli_error("out of memory");
         *exit_code = CLI_TRANSACTION;

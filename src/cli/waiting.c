@@ -8,19 +8,19 @@
 /* ---- What the present state takes ---- */
 
 static void
-types_add(cli_table *types, arvo_str type)
+types_add(cli_list *types, arvo_str type)
 {
     if (type.len == 0 || memchr(type.ptr, '*', type.len) != NULL)
         return;
-    for (size_t i = 0; i < types->rows; i++)
-        if (arvo_str_is(type, types->cells[i]))
+    for (size_t i = 0; i < types->count; i++)
+        if (arvo_str_is(type, types->items[i]))
             return;
-    cli_table_row(types, cli_cstr(type));
+    cli_list_append(types, cli_cstr(type));
 }
 
 /* The inner states first: what they take, the outer ones do not see. */
 static void
-types_collect(cli_table *types, const arvo_json *node, const arvo_json *value)
+types_collect(cli_list *types, const arvo_json *node, const arvo_json *value)
 {
     const arvo_json *states = arvo_json_get(node, "states");
     if (arvo_json_type_of(value) == ARVO_JSON_STRING)
@@ -200,7 +200,7 @@ waiting_print(const struct trace *trace, const arvo_machine *machine, const arvo
 {
     const arvo_json *definition = cli_json_text(arvo_machine_definition(machine));
     const arvo_json *value = cli_json_text(record->value);
-    cli_table types = { .columns = 1 };
+    cli_list types = { 0 };
     types_collect(&types, definition, value);
 
     printf(
@@ -208,15 +208,15 @@ waiting_print(const struct trace *trace, const arvo_machine *machine, const arvo
         cli_shown(record->version), cli_style_on(CLI_YELLOW), cli_state_text(value),
         cli_style_off(CLI_YELLOW));
     size_t errors = 0;
-    for (size_t i = 0; i < types.rows; i++) {
-        if (strncmp(types.cells[i], "sys.", 4) == 0)
+    for (size_t i = 0; i < types.count; i++) {
+        if (strncmp(types.items[i], "sys.", 4) == 0)
             errors++;
         else
-            type_print(trace, machine, record, types.cells[i]);
+            type_print(trace, machine, record, types.items[i]);
     }
-    if (errors > 0 && errors == types.rows)
-        for (size_t i = 0; i < types.rows; i++)
-            type_print(trace, machine, record, types.cells[i]);
+    if (errors > 0 && errors == types.count)
+        for (size_t i = 0; i < types.count; i++)
+            type_print(trace, machine, record, types.items[i]);
     if (strncmp(trace->store, "memory:", 7) == 0)
         printf("  (this run was in memory and is gone now; --store sqlite:FILE keeps it)\n");
 }
