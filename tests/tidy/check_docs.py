@@ -24,7 +24,7 @@ import tempfile
 
 import tree
 
-COMMAND = sys.argv[1]
+COMMAND = os.path.abspath(sys.argv[1])
 SECONDS_MAX = 120
 
 

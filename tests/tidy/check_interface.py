@@ -12,7 +12,7 @@ import sys
 
 import tree
 
-LIBRARY, COMMAND = sys.argv[1:3]
+LIBRARY, COMMAND = (os.path.abspath(path) for path in sys.argv[1:3])
 
 
 def public_headers():
