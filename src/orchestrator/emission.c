@@ -169,7 +169,7 @@ emission_child_subject(
     arvo_error why = { 0 };
     const arvo_status st =
         parent.len > 0
-            ? arvo_subject_child(NULL, parent, &opts, o->platform, x->arena, out, &why)
+            ? arvo_subject_child(x->scratch->codec, parent, &opts, o->platform, x->arena, out, &why)
             : arvo_subject_new(x->scratch->codec, &opts, o->platform, x->arena, out, &why);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
@@ -326,7 +326,7 @@ emission_error_subject(arvo__execution *x)
         const arvo_str parent = arvo_json_str(arvo_json_get(x->event->data, "parentSubject$$"));
         arvo_subject ignored;
         if (parent.len > 0 &&
-            arvo_subject_decode(NULL, parent, x->arena, &ignored, NULL) == ARVO_OK)
+            arvo_subject_decode(x->scratch->codec, parent, x->arena, &ignored, NULL) == ARVO_OK)
             x->parent_subject = parent;
     }
     return emission_answer_subject(x);
@@ -352,7 +352,7 @@ arvo__emission_build_error(arvo__execution *x)
                                 .tracestate = x->tracestate,
                                 .parentid = x->event->id };
     const arvo_factory factory = {
-        .version = o->self, .platform = o->platform, .codec = NULL, .arena = x->arena
+        .version = o->self, .platform = o->platform, .codec = x->scratch->codec, .arena = x->arena
     };
     const arvo_str stack =
         o->error_stack ? arvo_arena_printf(

@@ -258,7 +258,7 @@ execute_take_parent(arvo__execution *x, const arvo_json *data)
 
     arvo_error why = { 0 };
     arvo_subject ignored;
-    const arvo_status st = arvo_subject_decode(NULL, parent, x->arena, &ignored, &why);
+    const arvo_status st = arvo_subject_decode(x->scratch->codec, parent, x->arena, &ignored, &why);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
     if (st != ARVO_OK)
