@@ -198,7 +198,7 @@ struct arvo_machine {
     /* Its history states or lists of targets may lead to a value with two children of one compound
      * state, or with a history state in it: XState lets that happen, and resumes from it. */
     bool is_loose;
-    chart_transition start;        /* into the initial states */
+    chart_transition start; /* into the initial states */
 };
 
 /* Fields of an emission, in the order of arvo__emission_fields. */

@@ -2,6 +2,10 @@
 
 #include "machine/run.h"
 
+/* Of states entered by default one from another. Deeper than any chart that ends: what a history
+ * state recalls may lead back to it. */
+#define ENTRY_DEPTH_MAX 2000u
+
 static bool add_descendants(run *r, uint16_t state);
 
 static void
@@ -83,10 +87,8 @@ add_history(run *r, uint16_t state)
 }
 
 static bool
-add_descendants(run *r, uint16_t state)
+add_descendants_of(run *r, uint16_t state)
 {
-    if (!run_work(r))
-        return false;
     const chart_state *const node = run_state(r, state);
     switch ((chart_type)node->type) {
     case CHART_HISTORY:
@@ -102,6 +104,20 @@ add_descendants(run *r, uint16_t state)
         break;
     }
     return true;
+}
+
+static bool
+add_descendants(run *r, uint16_t state)
+{
+    if (!run_work(r))
+        return false;
+    if (++r->entry_depth > ENTRY_DEPTH_MAX)
+        return arvo__run_fail(
+            r, "entering state '%.*s' never ends: what its history recalls leads back to it",
+            ARVO_FMT(run_state(r, state)->id));
+    const bool is_done = add_descendants_of(r, state);
+    r->entry_depth--;
+    return is_done;
 }
 
 /* Ancestors of a target that the domain does not hold already; `outside`: see entry_of. */
@@ -152,6 +168,7 @@ arvo__run_entry_set(run *r)
 {
     bits_clear(r->entering, r->machine->words);
     bits_clear(r->by_default, r->machine->words);
+    r->entry_depth = 0;
     for (uint32_t i = 0; i < r->enabled_count; i++)
         if (!entry_of(r, r->enabled[i]))
             return false;

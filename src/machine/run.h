@@ -96,6 +96,7 @@ struct run {
     uint32_t log_cap;
 
     uint32_t work;
+    uint32_t entry_depth;
     bool is_start;
     /* During the start XState runs custom actions after the macrostep (spec 11.8.2): a failing one
      * leaves the snapshot of the whole start, and nothing after it is seen. */

@@ -76,7 +76,7 @@ recall_make(run *r, uint16_t left, bool is_deep, chart_states *out)
         const bool is_recalled = is_deep ? chart_is_leaf(run_state(r, state)) &&
                                                chart_is_descendant(r->machine, state, left)
                                          : run_state(r, state)->parent == left;
-        if (is_recalled)
+        if (is_recalled && run_state(r, state)->type != CHART_HISTORY)
             items[count++] = state;
     }
     *out = (chart_states){ items, count };
