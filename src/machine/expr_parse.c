@@ -795,7 +795,8 @@ static const expr_node *
 binary_new(parser *p, int prec, int op, const expr_node *left, const expr_node *right)
 {
     /* jq folds constants at load, and calls a quotient without end a syntax error there. */
-    if (op == '/' && left->kind == EXPR_LITERAL && right->kind == EXPR_LITERAL)
+    if (op == '/' && left->kind == EXPR_LITERAL && right->kind == EXPR_LITERAL &&
+        arvo_json_is_number(right->value))
         return parse_bail(p);
     const expr_kind kind = prec == PREC_OR    ? EXPR_OR
                            : prec == PREC_AND ? EXPR_AND

