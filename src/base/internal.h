@@ -126,6 +126,15 @@ void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case 
 
 /* arvo_error_set with ARVO_NO_OFFSET. */
 #define arvo__fail(err, status, ...) arvo_error_set((err), (status), ARVO_NO_OFFSET, __VA_ARGS__)
+
+/* An error of one's own, to be passed down: only what is read on failure is set. `= { 0 }` would
+ * clear the whole text, on the hot path again and again. */
+static inline void
+arvo__error_clear(arvo_error *err)
+{
+    err->status = ARVO_OK;
+    err->text[0] = '\0';
+}
 arvo_status arvo__nomem(arvo_error *err); /* ARVO_E_NOMEM, "out of memory" */
 /* The sticky failure of a buffer as an error; ARVO_OK when it has none. `what` names it. */
 arvo_status arvo__buf_status(const arvo_buf *buf, const char *what, arvo_error *err);

@@ -4,6 +4,7 @@
 
 #include "event/internal.h"
 #include "json/internal.h"
+#include "json/object.h"
 
 /* ---- Reading ------------------------------------------------------------------------ */
 
@@ -236,39 +237,88 @@ arvo_event_write(const arvo_event *event, arvo_buf *out)
     arvo_buf_append_char(out, '}');
 }
 
-static void
-event_set_str(arvo_arena *arena, arvo_json *object, const char *key, arvo_str value)
+/* Members one behind the other: the keys are known to differ, so none is looked for. */
+typedef struct event_members {
+    struct arvo__member *items;
+    uint32_t count;
+} event_members;
+
+static inline struct arvo__member *
+event_member(event_members *members, arvo_str key)
 {
-    const arvo_json *text =
-        value.ptr != NULL ? arvo_json_string_ref(arena, value) : arvo_json_null();
-    arvo_json_set_ref(arena, object, arvo_str_from(key), text);
+    struct arvo__member *member = &members->items[members->count++];
+    *member = (struct arvo__member){ .key = key.ptr, .key_len = (uint32_t)key.len, .key_plain = 1 };
+    member->value.type = ARVO_JSON_NULL;
+    return member;
+}
+
+static inline void
+event_member_str(event_members *members, arvo_str key, arvo_str text)
+{
+    struct arvo_json *value = &event_member(members, key)->value;
+    if (text.ptr == NULL)
+        return;
+    value->type = ARVO_JSON_STRING;
+    value->flags = arvo__json_str_is_plain(text.ptr, text.len) ? ARVO__JSON_PLAIN : 0;
+    value->len = (uint32_t)text.len;
+    value->as.string = text.ptr;
+}
+
+static inline void
+event_member_json(event_members *members, arvo_str key, const arvo_json *given)
+{
+    struct arvo_json *value = &event_member(members, key)->value;
+    if (given == NULL)
+        return;
+    *value = *given;
+    value->cap_log2 = 0; /* shared: not to be grown through this copy */
+}
+
+/* An object over the members. One with many needs an index, which setting them makes. */
+static const arvo_json *
+event_object(arvo_arena *arena, arvo_json *object, const event_members *members)
+{
+    if (members->count <= ARVO__OBJECT_SCAN_MAX) {
+        object->as.members = members->items;
+        object->len = members->count;
+        return object;
+    }
+    for (uint32_t i = 0; i < members->count; i++)
+        arvo_json_set_ref(
+            arena, object, (arvo_str){ members->items[i].key, members->items[i].key_len },
+            &members->items[i].value);
+    return arvo_arena_failed(arena) ? NULL : object;
 }
 
 const arvo_json *
 arvo_event_to_json(const arvo_event *event, arvo_arena *arena)
 {
     ARVO_ASSERT(event != NULL && arena != NULL);
+    const size_t extensions = arvo_json_count(event->extensions);
     arvo_json *object = arvo_json_object_new(arena);
-    event_set_str(arena, object, "id", event->id);
-    event_set_str(arena, object, "source", event->source);
-    event_set_str(arena, object, "specversion", event->specversion);
-    event_set_str(arena, object, "type", event->type);
-    event_set_str(arena, object, "subject", event->subject);
-    event_set_str(arena, object, "datacontenttype", event->datacontenttype);
-    event_set_str(arena, object, "dataschema", event->dataschema);
-    arvo_json_set_ref(arena, object, ARVO_STR("data"), event->data);
-    event_set_str(arena, object, "time", event->time);
-    for (size_t i = 0; i < arvo_json_count(event->extensions); i++)
-        arvo_json_set_ref(
-            arena, object, arvo_json_key_at(event->extensions, i),
-            arvo_json_at(event->extensions, i));
-    event_set_str(arena, object, "to", event->to);
-    event_set_str(arena, object, "accesscontrol", event->accesscontrol);
-    event_set_str(arena, object, "redirectto", event->redirectto);
-    arvo_json_set_ref(arena, object, ARVO_STR("executionunits"), event->executionunits);
-    event_set_str(arena, object, "traceparent", event->traceparent);
-    event_set_str(arena, object, "tracestate", event->tracestate);
-    event_set_str(arena, object, "parentid", event->parentid);
-    event_set_str(arena, object, "domain", event->domain);
-    return arvo_arena_failed(arena) ? NULL : object;
+    event_members members = { arvo__arena_alloc(
+        arena, (ARVO__EVENT_FIELD_COUNT + extensions) * sizeof(struct arvo__member)) };
+    if (object == NULL || members.items == NULL)
+        return NULL;
+    event_member_str(&members, ARVO_STR("id"), event->id);
+    event_member_str(&members, ARVO_STR("source"), event->source);
+    event_member_str(&members, ARVO_STR("specversion"), event->specversion);
+    event_member_str(&members, ARVO_STR("type"), event->type);
+    event_member_str(&members, ARVO_STR("subject"), event->subject);
+    event_member_str(&members, ARVO_STR("datacontenttype"), event->datacontenttype);
+    event_member_str(&members, ARVO_STR("dataschema"), event->dataschema);
+    event_member_json(&members, ARVO_STR("data"), event->data);
+    event_member_str(&members, ARVO_STR("time"), event->time);
+    for (size_t i = 0; i < extensions; i++) /* names are a-z0-9 and no standard attribute's */
+        event_member_json(
+            &members, arvo_json_key_at(event->extensions, i), arvo_json_at(event->extensions, i));
+    event_member_str(&members, ARVO_STR("to"), event->to);
+    event_member_str(&members, ARVO_STR("accesscontrol"), event->accesscontrol);
+    event_member_str(&members, ARVO_STR("redirectto"), event->redirectto);
+    event_member_json(&members, ARVO_STR("executionunits"), event->executionunits);
+    event_member_str(&members, ARVO_STR("traceparent"), event->traceparent);
+    event_member_str(&members, ARVO_STR("tracestate"), event->tracestate);
+    event_member_str(&members, ARVO_STR("parentid"), event->parentid);
+    event_member_str(&members, ARVO_STR("domain"), event->domain);
+    return event_object(arena, object, &members);
 }

@@ -3,6 +3,9 @@
 #include "json/internal.h"
 
 #include <math.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "json/number.h"
 
@@ -13,22 +16,35 @@ write_needs_escape(unsigned char c)
     return c < 0x20 || c == '"' || c == '\\';
 }
 
+/* Whether one of 16 bytes must be escaped. */
+#ifdef __SSE2__
+static inline bool
+write_block_needs_escape(const char *text)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    return _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash))) != 0;
+}
+#else
+static inline bool
+write_block_needs_escape(const char *text)
+{
+    bool hit = false;
+    for (size_t i = 0; i < 16; i++)
+        hit |= write_needs_escape((unsigned char)text[i]);
+    return hit;
+}
+#endif
+
 bool
 arvo__json_str_is_plain(const char *text, size_t len)
 {
     size_t i = 0;
-    for (; len - i >= 8; i += 8) {
-        uint64_t word;
-        memcpy(&word, text + i, 8);
-        /* A byte of (x - 0x20..) with its high bit set and x without: x < 0x20. Likewise x ^ c ==
-         * 0. */
-        const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
-        const uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-        const uint64_t hit = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
-                             ((backslash - ones) & ~backslash);
-        if ((hit & highs) != 0)
+    for (; len - i >= 16; i += 16)
+        if (write_block_needs_escape(text + i))
             return false;
-    }
     for (; i < len; i++)
         if (write_needs_escape((unsigned char)text[i]))
             return false;

@@ -166,7 +166,8 @@ emission_child_subject(
     const arvo_subject_new_opts opts = {
         .name = child->accepts.type, .version = child->version, .initiator = o->source, .meta = meta
     };
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st =
         parent.len > 0
             ? arvo_subject_child(x->scratch->codec, parent, &opts, o->platform, x->arena, out, &why)
@@ -188,7 +189,8 @@ emission_normalise(
     const arvo_json *data, const arvo_json **out)
 {
     static const struct arvo_json absent = { .type = ARVO_JSON_NULL };
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st =
         arvo_schema_normalise(rule->schema, data != NULL ? data : &absent, x->arena, out, &why);
     if (st == ARVO_E_NOMEM)
@@ -214,7 +216,8 @@ emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains
     if (fields->accesscontrol.ptr == NULL)
         fields->accesscontrol = x->event->accesscontrol;
 
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st =
         arvo_event_create(fields, x->orchestrator->platform, x->arena, event, &why);
     if (st == ARVO_E_NOMEM)

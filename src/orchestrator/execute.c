@@ -55,7 +55,8 @@ execute_transaction_error(
 static arvo_status
 step_check_subject(arvo__execution *x)
 {
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st =
         arvo_subject_decode(x->scratch->codec, x->event->subject, x->arena, &x->subject, &why);
     if (st == ARVO_OK)
@@ -73,7 +74,8 @@ step_lock(arvo__execution *x)
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Lock", &start_ns);
 
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     arvo_status st = o->store->lock(
         o->store_self, x->event->subject, o->lease_ms, o->lock_wait_ms, &x->is_locked, &x->lease,
         &why);
@@ -113,7 +115,8 @@ execute_find_recorded(arvo__execution *x)
         return ARVO_OK;
 
     bool found = false;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     recorded_rows rows = { x, ARVO_OK };
     arvo_status st = o->store->inbox_find(
         o->store_self, x->event->subject, x->event->source, x->event->id, &found,
@@ -137,7 +140,8 @@ step_read(arvo__execution *x)
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Read", &start_ns);
 
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     arvo_status st = o->store->read(
         o->store_self, x->event->subject, x->arena, &x->has_record, &x->record, &why);
     if (st != ARVO_OK) {
@@ -195,7 +199,8 @@ step_resolve(arvo__execution *x)
 {
     const arvo_registry *registry = &x->orchestrator->registry;
     const arvo_str version = x->has_record ? x->record.version : x->subject.orchestrator_version;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
 
     const arvo_status st =
         registry->resolve(registry->self, x->orchestrator->source, version, &x->machine, &why);
@@ -256,7 +261,8 @@ execute_take_parent(arvo__execution *x, const arvo_json *data)
     if (x->has_record || parent.len == 0)
         return ARVO_OK;
 
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     arvo_subject ignored;
     const arvo_status st = arvo_subject_decode(x->scratch->codec, parent, x->arena, &ignored, &why);
     if (st == ARVO_E_NOMEM)
@@ -284,7 +290,8 @@ step_validate(arvo__execution *x)
         return st;
 
     arvo_event event = *x->event;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     st = arvo_schema_normalise(rule->schema, x->event->data, x->arena, &event.data, &why);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
@@ -309,7 +316,8 @@ execute_input(arvo__execution *x, const arvo_json **out)
     *out = x->has_record ? NULL : x->event_json;
     if (!x->has_record || x->record.input.ptr == NULL)
         return ARVO_OK;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st = arvo_json_parse(x->record.input, x->arena, out, &why);
     if (st != ARVO_OK)
         return execute_transaction_error(
@@ -329,7 +337,8 @@ step_run(arvo__execution *x)
 
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Execute Machine", &start_ns);
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     st = engine->execute(engine->self, x->machine, &input, x->arena, &x->output, &why);
     if (st == ARVO_E_EXECUTION) {
         const arvo_str name = x->output.error_name, message = x->output.error_message;
@@ -450,7 +459,8 @@ step_commit(arvo__execution *x)
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Commit", &start_ns);
 
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     arvo_status st = ARVO_E_NOMEM;
     const arvo_str text = execute_write_event(x, x->event);
     if (text.ptr != NULL) {
@@ -477,7 +487,8 @@ execute_unlock(arvo__execution *x)
     if (!x->is_locked)
         return;
     const arvo_orchestrator *o = x->orchestrator;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     if (o->store->unlock(o->store_self, x->event->subject, &x->lease, &why) != ARVO_OK)
         arvo__trace_log(x, ARVO_LOG_ERROR, "the lock was not released: %s", why.text);
     x->is_locked = false;
@@ -490,7 +501,8 @@ execute_settle(arvo__execution *x)
     const arvo_orchestrator *o = x->orchestrator;
     if (x->outbox_seq == 0 || o->store->outbox_done == NULL)
         return ARVO_OK;
-    arvo_error why = { 0 };
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st = o->store->outbox_done(o->store_self, x->outbox_seq, &why);
     if (st != ARVO_OK)
         return execute_transaction_error(
@@ -554,7 +566,8 @@ arvo_orchestrator_execute_from(
 {
     ARVO_ASSERT(orchestrator != NULL && event != NULL && arena != NULL && result != NULL);
 
-    arvo_error local = { 0 }; /* the steps say what is wrong even when nobody asks */
+    arvo_error local; /* the steps say what is wrong even when nobody asks */
+    arvo__error_clear(&local);
     arvo__execution x = { .orchestrator = orchestrator,
                           .event = event,
                           .outbox_seq = outbox_seq,

@@ -13,8 +13,9 @@
  * orchestrator allocates nothing per event. */
 typedef struct arvo__scratch {
     struct arvo__scratch *next;
-    arvo_subject_codec *codec;
-    arvo_buf text; /* one event's JSON while it is written */
+    arvo_subject_codec *codec; /* of events' subjects: what it decoded stays through the steps */
+    arvo_subject_codec *relatives; /* of parents' and children's */
+    arvo_buf text;                 /* one event's JSON while it is written */
 } arvo__scratch;
 
 struct arvo_orchestrator {

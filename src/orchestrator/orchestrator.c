@@ -36,6 +36,7 @@ scratch_free(const arvo_orchestrator *o, arvo__scratch *scratch)
     if (scratch == NULL)
         return;
     arvo_subject_codec_free(scratch->codec);
+    arvo_subject_codec_free(scratch->relatives);
     arvo_buf_fini(&scratch->text);
     arvo__free(o->allocator, scratch, sizeof(*scratch));
 }
