@@ -161,18 +161,19 @@ event_str_len(arvo_str str)
     return str.ptr != NULL ? str.len + 2 : 4;
 }
 
-static inline char *
-event_put(char *at, const char *key, size_t key_len, arvo_str str, bool *plain)
+/* Returns where the next one goes. */
+static inline size_t
+event_put(char *room, size_t at, const char *key, size_t key_len, arvo_str str, bool *plain)
 {
-    memcpy(at, key, key_len);
+    memcpy(room + at, key, key_len);
     at += key_len;
     if (str.ptr == NULL) {
-        memcpy(at, "null", 4);
+        memcpy(room + at, "null", 4);
         return at + 4;
     }
-    *plain &= event_copy_plain(at + 1, str.ptr, str.len);
-    at[0] = '"';
-    at[str.len + 1] = '"';
+    *plain &= event_copy_plain(room + at + 1, str.ptr, str.len);
+    room[at] = '"';
+    room[at + str.len + 1] = '"';
     return at + str.len + 2;
 }
 
@@ -186,19 +187,21 @@ event_put_escaped(const char *key, arvo_str str, arvo_buf *out)
         arvo_buf_append_str(out, ARVO_STR("null"));
 }
 
-#define EVENT_RUN_LENGTH(key, field)  +(sizeof(key) - 1) + event_str_len(event->field)
-#define EVENT_RUN_PUT(key, field)     at = event_put(at, key, sizeof(key) - 1, event->field, &plain);
+#define EVENT_RUN_LENGTH(key, field) +(sizeof(key) - 1) + event_str_len(event->field)
+#define EVENT_RUN_PUT(key, field)                                                                  \
+    at = event_put(room, at, key, sizeof(key) - 1, event->field, &plain);
 #define EVENT_RUN_ESCAPED(key, field) event_put_escaped(key, event->field, out);
 #define EVENT_RUN_WRITER(name, RUN)                                                                \
     static void name(const arvo_event *event, arvo_buf *out)                                       \
     {                                                                                              \
-        char *at = arvo_buf_reserve(out, 0 RUN(EVENT_RUN_LENGTH));                                 \
-        if (at == NULL)                                                                            \
+        char *room = arvo_buf_reserve(out, 0 RUN(EVENT_RUN_LENGTH));                               \
+        if (room == NULL)                                                                          \
             return;                                                                                \
+        size_t at = 0;                                                                             \
         bool plain = true;                                                                         \
         RUN(EVENT_RUN_PUT)                                                                         \
         if (ARVO_LIKELY(plain)) {                                                                  \
-            out->len = (size_t)(at - out->ptr);                                                    \
+            out->len += at;                                                                        \
             return;                                                                                \
         }                                                                                          \
         RUN(EVENT_RUN_ESCAPED)                                                                     \
