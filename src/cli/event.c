@@ -87,13 +87,20 @@ fields_data(const struct event_opts *opts, arvo_event *fields)
         cli_error("event new: --data must be a JSON object");
         return false;
     }
-    if (opts->init && arvo_json_get(data, "parentSubject$$") == NULL) {
-        arvo_json *copy = arvo_json_clone(cli_arena(), data);
-        cli_set(copy, "parentSubject$$", arvo_json_null());
-        data = copy;
-    }
     fields->data = data;
     return true;
+}
+
+/* A workflow that nobody else's started: parentSubject$$ is null unless it is said. */
+static void
+fields_init(arvo_event *fields)
+{
+    if (arvo_json_get(fields->data, "parentSubject$$") != NULL)
+        return;
+    arvo_json *copy = arvo_json_clone(cli_arena(), fields->data);
+    cli_set(copy, "parentSubject$$", arvo_json_null());
+    cli_check_memory();
+    fields->data = copy;
 }
 
 /* What the answered event says of the answer (spec 10.1): its redirectto, else its source. */
@@ -167,11 +174,12 @@ event_from_contract(
                                    .platform = arvo_platform_system(),
                                    .arena = cli_arena() };
     if (rule == &version->accepts) {
-        if (version->is_orchestrator && fields->source.ptr != NULL) {
-            struct event_opts starting = *opts;
-            starting.init = true;
-            if (!fields_data(&starting, fields))
-                return arvo_error_set(err, ARVO_E_INVALID, ARVO_NO_OFFSET, "--data");
+        if (fields->source.ptr == NULL)
+            return arvo_error_set(
+                err, ARVO_E_INVALID, ARVO_NO_OFFSET,
+                "source is missing; say who sends it: --source");
+        if (version->is_orchestrator) {
+            fields_init(fields);
             return arvo_factory_init(&factory, fields, out, err);
         }
         return arvo_factory_accepts(&factory, fields, out, err);
@@ -190,6 +198,8 @@ static arvo_status
 event_from_fields(
     const struct event_opts *opts, arvo_event *fields, arvo_event *out, arvo_error *err)
 {
+    if (opts->init)
+        fields_init(fields);
     if (opts->init && fields->subject.ptr == NULL) {
         const arvo_subject_new_opts fresh = { .name = fields->type,
                                               .version = arvo_str_from(opts->version),

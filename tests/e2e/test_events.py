@@ -127,7 +127,7 @@ class Events(Case):
 
     def test_an_app_checks_and_completes(self):
         app = self.write("app.yaml", COUNTER)
-        event = self.ok("event", "new", "--app", app, "--type", "arvo.orc.counter", "--source", "com.test.me", "--data", '{"goal": 3, "noise": 1}').json()
+        event = self.ok("event", "new", "--app", app, "--type", "arvo.orc.counter", "--source", "com.test.me", "--data", "-", stdin='{"goal": 3, "noise": 1}').json()
         self.assertEqual(event["dataschema"], "#/orchestrators/counter/1.0.0")
         self.assertEqual(event["data"], {"goal": 3, "parentSubject$$": None})
         self.assertEqual(unpack(event["subject"])["orchestrator"], {"name": "arvo.orc.counter", "version": "1.0.0"})
@@ -135,6 +135,7 @@ class Events(Case):
         self.assertEqual((reply["source"], reply["dataschema"]), ("com.counter.tick", "#/services/tick/1.0.0"))
         self.fails(1, "event", "new", "--app", app, "--type", "evt.counter.tick", "--subject", "s", "--data", '{"next": "x"}', says="next")
         self.fails(2, "event", "new", "--app", app, "--type", "com.other.thing", says="com.other.thing")
+        self.fails(1, "event", "new", "--app", app, "--type", "arvo.orc.counter", "--data", '{"goal": 3}', says="source")
         failed = self.ok("event", "new", "--app", app, "--type", "sys.com.counter.tick.error", "--subject", "s", "--data", '{"errorName": "E", "errorMessage": "m"}').json()
         self.assertEqual(failed["data"], {"errorName": "E", "errorMessage": "m", "errorStack": None})
 
