@@ -156,21 +156,26 @@ emission_child_subject(
 {
     const arvo_orchestrator *o = x->orchestrator;
     const arvo_str parent = arvo_json_str(arvo_json_get(data, "parentSubject$$"));
-    arvo_json *meta = arvo_json_object_new(x->arena);
+    const bool is_own = arvo_str_equal(parent, x->event->subject); /* decoded in step 2 */
+    arvo_json *meta = is_own && x->subject.meta != NULL ? arvo_json_clone(x->arena, x->subject.meta)
+                                                        : arvo_json_object_new(x->arena);
     arvo_json_set_ref(
         x->arena, meta, ARVO_STR("redirectto"),
         arvo_json_string_ref(x->arena, raw->redirectto.len > 0 ? raw->redirectto : o->source));
     if (arvo_arena_failed(x->arena))
         return arvo__nomem(x->err);
 
-    const arvo_subject_new_opts opts = {
-        .name = child->accepts.type, .version = child->version, .initiator = o->source, .meta = meta
-    };
+    const arvo_subject_new_opts opts = { .name = child->accepts.type,
+                                         .version = child->version,
+                                         .initiator = o->source,
+                                         .domain = is_own ? x->subject.domain : ARVO_STR_NONE,
+                                         .meta = meta };
     arvo_error why;
     arvo__error_clear(&why);
     const arvo_status st =
-        parent.len > 0
-            ? arvo_subject_child(x->scratch->codec, parent, &opts, o->platform, x->arena, out, &why)
+        parent.len > 0 && !is_own
+            ? arvo_subject_child(
+                  x->scratch->relatives, parent, &opts, o->platform, x->arena, out, &why)
             : arvo_subject_new(x->scratch->codec, &opts, o->platform, x->arena, out, &why);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
