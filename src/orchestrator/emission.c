@@ -170,13 +170,17 @@ emission_child_subject(
                                          .initiator = o->source,
                                          .domain = is_own ? x->subject.domain : ARVO_STR_NONE,
                                          .meta = meta };
+    /* A decoded subject outlives seven others in its codec; a step may have more children. */
+    const bool is_foreign = parent.len > 0 && !is_own;
+    arvo_subject_codec *codec =
+        is_foreign ? arvo__scratch_relatives(o, x->scratch) : x->scratch->codec;
+    if (codec == NULL)
+        return arvo__nomem(x->err);
     arvo_error why;
     arvo__error_clear(&why);
     const arvo_status st =
-        parent.len > 0 && !is_own
-            ? arvo_subject_child(
-                  x->scratch->relatives, parent, &opts, o->platform, x->arena, out, &why)
-            : arvo_subject_new(x->scratch->codec, &opts, o->platform, x->arena, out, &why);
+        is_foreign ? arvo_subject_child(codec, parent, &opts, o->platform, x->arena, out, &why)
+                   : arvo_subject_new(codec, &opts, o->platform, x->arena, out, &why);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
     if (st != ARVO_OK)

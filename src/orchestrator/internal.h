@@ -13,8 +13,8 @@
  * orchestrator allocates nothing per event. */
 typedef struct arvo__scratch {
     struct arvo__scratch *next;
-    arvo_subject_codec *codec; /* of events' subjects: what it decoded stays through the steps */
-    arvo_subject_codec *relatives; /* of parents' and children's */
+    arvo_subject_codec *codec;     /* of events' subjects and of a start's parent */
+    arvo_subject_codec *relatives; /* of any number of other parents; NULL until there is one */
     arvo_buf text;                 /* one event's JSON while it is written */
 } arvo__scratch;
 
@@ -50,6 +50,9 @@ arvo_status arvo__registry_resolve(
 /* NULL: out of memory. */
 arvo__scratch *arvo__scratch_take(arvo_orchestrator *orchestrator);
 void arvo__scratch_give(arvo_orchestrator *orchestrator, arvo__scratch *scratch);
+/* The codec `relatives`, made when first asked for; NULL: out of memory. */
+arvo_subject_codec *
+arvo__scratch_relatives(const arvo_orchestrator *orchestrator, arvo__scratch *scratch);
 
 /* One event on its way through the ten steps (execute.c). */
 typedef struct arvo__execution {

@@ -41,6 +41,21 @@ scratch_free(const arvo_orchestrator *o, arvo__scratch *scratch)
     arvo__free(o->allocator, scratch, sizeof(*scratch));
 }
 
+static arvo_subject_codec *
+scratch_codec(const arvo_orchestrator *o)
+{
+    return arvo_subject_codec_new(
+        &(arvo_subject_codec_opts){ .allocator = o->allocator, .lenient = o->lenient_subjects });
+}
+
+arvo_subject_codec *
+arvo__scratch_relatives(const arvo_orchestrator *o, arvo__scratch *scratch)
+{
+    if (scratch->relatives == NULL)
+        scratch->relatives = scratch_codec(o);
+    return scratch->relatives;
+}
+
 static arvo__scratch *
 scratch_new(const arvo_orchestrator *o)
 {
@@ -49,8 +64,7 @@ scratch_new(const arvo_orchestrator *o)
         return NULL;
     scratch->text = ARVO_BUF_INIT(ORCHESTRATOR_EVENT_TEXT_MAX);
     scratch->text.allocator = o->allocator;
-    scratch->codec = arvo_subject_codec_new(
-        &(arvo_subject_codec_opts){ .allocator = o->allocator, .lenient = o->lenient_subjects });
+    scratch->codec = scratch_codec(o);
     if (scratch->codec == NULL) {
         scratch_free(o, scratch);
         return NULL;
