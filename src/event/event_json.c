@@ -312,9 +312,11 @@ arvo_event_to_json(const arvo_event *event, arvo_arena *arena)
     event_member_str(&members, ARVO_STR("dataschema"), event->dataschema);
     event_member_json(&members, ARVO_STR("data"), event->data);
     event_member_str(&members, ARVO_STR("time"), event->time);
-    for (size_t i = 0; i < extensions; i++) /* names are a-z0-9 and no standard attribute's */
-        event_member_json(
-            &members, arvo_json_key_at(event->extensions, i), arvo_json_at(event->extensions, i));
+    for (size_t i = 0; i < extensions; i++) { /* no standard attribute's name */
+        const arvo_str key = arvo_json_key_at(event->extensions, i);
+        event_member_json(&members, key, arvo_json_at(event->extensions, i));
+        members.items[members.count - 1].key_plain = arvo__json_str_is_plain(key.ptr, key.len);
+    }
     event_member_str(&members, ARVO_STR("to"), event->to);
     event_member_str(&members, ARVO_STR("accesscontrol"), event->accesscontrol);
     event_member_str(&members, ARVO_STR("redirectto"), event->redirectto);
