@@ -12,9 +12,7 @@ meson test -C $dir --no-rebuild --quiet --timeout-multiplier 3 \
     --suite unit --suite store --suite interop --suite e2e --suite fuzz >/dev/null 2>&1 ||
     echo "coverage: some tests fail; their coverage counts all the same (make test says which)"
 
-# Compiled twice (library and tests share objects), so lcov is told to be lenient about stamps.
-lcov --quiet --capture --directory $dir --base-directory . --output-file $dir/all.info \
-    --rc geninfo_adjust_src_path= >/dev/null 2>&1
+lcov --quiet --capture --directory $dir --output-file $dir/all.info >/dev/null 2>&1
 lcov --quiet --extract $dir/all.info "$PWD/src/*" --output-file $dir/src.info >/dev/null 2>&1
 
 awk -v root="$PWD/src/" '
