@@ -124,7 +124,7 @@ orchestrator_step(arvo_orchestrator *orchestrator, const arvo_event *event, bool
     } else {
         result_print(&result);
     }
-    return result.outcome == ARVO_OUTCOME_FAILED ? CLI_NO : CLI_DONE;
+    return trace_failed(&result) ? CLI_NO : CLI_DONE;
 }
 
 /* Whom the event is for: its address; else the orchestrator its subject names; else, in an app with

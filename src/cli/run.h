@@ -39,6 +39,10 @@ int trace_end(struct trace *trace);
 /** Text for what one execution came to: state, or why not. */
 const char *trace_outcome(const arvo_result *result);
 
+/** Whether it was a workflow error, now or, for an event delivered again, when it was first
+ * handled. */
+bool trace_failed(const arvo_result *result);
+
 /** What an active instance waits for, with the command that goes on from there. */
 void
 waiting_print(const struct trace *trace, const arvo_machine *machine, const arvo_record *record);

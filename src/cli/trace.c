@@ -127,6 +127,26 @@ trace_outcome(const arvo_result *result)
     }
 }
 
+/* Whether an orchestrator says with it that a step of its own failed: sys.{source}.error. */
+static bool
+is_workflow_error(const arvo_event *event)
+{
+    return arvo_str_starts(event->type, ARVO_STR("sys.arvo.orc.")) &&
+           arvo_str_is(event->type, cli_printf("sys.%s.error", cli_cstr(event->source)));
+}
+
+bool
+trace_failed(const arvo_result *result)
+{
+    if (result->outcome != ARVO_OUTCOME_DUPLICATE)
+        return result->outcome == ARVO_OUTCOME_FAILED;
+    for (size_t i = 0; i < result->all.count; i++) {
+        if (is_workflow_error(result->all.items[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Domains other than `default`, joined by commas; "" when there are none. */
 static const char *
 other_domains(arvo_str domains, bool *has_default)
@@ -220,9 +240,12 @@ trace_event(struct trace *trace, const arvo_delivery *delivery)
         event_print_text(trace, delivery);
     if (delivery->result != NULL) {
         touched_add(&trace->touched, trace->keep, delivery->event->subject);
-        if (delivery->result->outcome == ARVO_OUTCOME_FAILED)
+        if (trace_failed(delivery->result))
             trace->exit_code = CLI_NO;
     }
+    /* Its step may have been another run's, which did not live to say so. */
+    if (!is_given(trace, delivery->event) && is_workflow_error(delivery->event))
+        trace->exit_code = CLI_NO;
     if (delivery->handled_by == ARVO_HANDLED_BY_NOBODY && is_given(trace, delivery->event)) {
         cli_error(
             "run: nobody in the app serves %s, the address of the event given",

@@ -105,6 +105,22 @@ class Loan(Case):
         events, instances, _ = self.say("evt.desk.resume", {})
         self.assertEqual((len(events), instances[0]["status"]), (1, "done"))
 
+    def test_an_error_stays_an_error(self):
+        """Delivered again, or by another run, it gives the exit code that it gave at first."""
+        self.start("ada", 900)
+        with open(self.path("start.json"), encoding="utf-8") as file:
+            event = json.load(file)
+        event["data"]["amount"] = -1
+        start = self.write("bad.json", event)
+        step = ["run", LOAN, "--event", start, "--store", "sqlite:loans.db", "--json"]
+        first = self.arvo(*step)
+        self.assertEqual(first.code, 1, first)
+        again = self.arvo(*step)
+        self.assertEqual((again.code, again.out), (1, first.out))
+        result = self.arvo("run", LOAN, "--store", "sqlite:loans.db", "--follow", "--json")
+        self.assertEqual((result.code, result.lines()[0]["event"]["type"]), (1, "sys.arvo.orc.loan.error"), result)
+        self.assertEqual(self.follow(start, code=1)[1][0]["status"], "error")
+
     def test_killed_at_any_moment(self):
         seed = int.from_bytes(os.urandom(4), "little")
         print(f"seed {seed}")
