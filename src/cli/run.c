@@ -245,7 +245,8 @@ const cli_command cli_run = {
         "\"orchestrator:NAME@V\", \"mock:TYPE\" or null, then one line {\"instances\": "
         "[{\"subject\",\n"
         "\"orchestrator\", \"version\", \"status\", \"value\", \"context\", \"output\"}]} of those "
-        "it touched.\n\n"
+        "it\n"
+        "touched, and of their parents and children.\n\n"
         "Exit codes: 1, a workflow error (its sys.*.error event is among the events); 2, the app\n"
         "or the event cannot be used; 3, a transaction error: nothing changed, try again.\n",
     .options = run_options,

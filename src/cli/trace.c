@@ -6,6 +6,7 @@
 
 #define TYPE_COLUMNS    36
 #define HANDLER_COLUMNS 34
+#define FAMILY_SCAN_MAX 10000u /* instances of the store looked at for relatives */
 
 /* ---- The set of touched subjects ---- */
 
@@ -291,6 +292,43 @@ instance_json(const arvo_record *record)
     return object;
 }
 
+/* What one execution caused is one story, also when an interrupted run told part of it: parents and
+ * children of what was touched belong to it. Children come behind their parents in the list. */
+struct family {
+    struct trace *trace;
+    size_t seen;
+};
+
+static bool
+touched_has(struct touched *set, arvo_str subject)
+{
+    return set->count > 0 && subject.ptr != NULL && *touched_slot(set, subject) != 0;
+}
+
+static bool
+family_add(void *user, const arvo_record *record)
+{
+    struct family *family = user;
+    struct trace *trace = family->trace;
+    if (touched_has(&trace->touched, record->parent_subject))
+        touched_add(&trace->touched, trace->keep, record->subject);
+    else if (touched_has(&trace->touched, record->subject) && record->parent_subject.ptr != NULL)
+        touched_add(&trace->touched, trace->keep, record->parent_subject);
+    return ++family->seen < FAMILY_SCAN_MAX;
+}
+
+static void
+family_find(struct trace *trace)
+{
+    const arvo_memory_ops *store = arvo_memory_ops_of(trace->memory);
+    if (store->list == NULL || trace->touched.count == 0)
+        return;
+    struct family family = { .trace = trace };
+    const arvo_record_query query = { .limit = FAMILY_SCAN_MAX };
+    /* Only for show: what was touched is printed whether the others are found or not. */
+    (void)store->list(arvo_memory_self(trace->memory), &query, family_add, &family, NULL);
+}
+
 /* The records of the touched instances; those without one (their events were ignored) are left out.
  * NULL: said why, *exit_code set. */
 static arvo_record *
@@ -345,6 +383,7 @@ trace_end(struct trace *trace)
 {
     int exit_code = CLI_DONE;
     size_t count = 0;
+    family_find(trace);
     const arvo_record *records = instances_read(trace, &count, &exit_code);
     if (records != NULL && trace->json) {
         arvo_json *line = arvo_json_object_new(cli_arena());
