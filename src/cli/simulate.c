@@ -198,6 +198,24 @@ event_object(const arvo_json *event)
     return object;
 }
 
+/* Whether the chart can hold the snapshot of *input: a step from it tells, whatever it comes to.
+ * False: said why, *exit_code set. */
+static bool
+snapshot_fits(const arvo_machine *machine, const arvo_machine_input *input, int *exit_code)
+{
+    arvo_json *event = arvo_json_object_new(cli_arena());
+    cli_set(event, "type", cli_json_text(ARVO_STR("\"arvo.snapshot.probe\"")));
+    arvo_machine_input probe = *input;
+    probe.event = event;
+    arvo_machine_output output = { 0 };
+    arvo_error err = { 0 };
+    const arvo_status st = arvo_machine_execute(machine, &probe, cli_arena(), &output, &err);
+    if (st == ARVO_OK || st == ARVO_E_EXECUTION)
+        return true;
+    *exit_code = cli_fail(&err);
+    return false;
+}
+
 static int
 simulate(
     const struct simulate_opts *opts, const arvo_machine *machine, const arvo_json *start,
@@ -210,7 +228,9 @@ simulate(
     if (snapshot != NULL) {
         arvo_json_write(snapshot, &state);
         input.state = arvo_buf_str(&state);
-        snapshot_print(snapshot);
+        go_on = snapshot_fits(machine, &input, &exit_code);
+        if (go_on)
+            snapshot_print(snapshot);
     } else {
         go_on = step(machine, &input, NULL, &exit_code);
     }
