@@ -263,10 +263,11 @@ class Simulate(Case):
 
     def test_a_foreign_snapshot_is_refused(self):
         snapshot = self.write("s.json", {"status": "active", "value": "elsewhere", "historyValue": {}, "context": {}, "children": {}})
-        result = self.arvo("machine", "simulate", self.door, "--snapshot", snapshot, "--events", "-", stdin='["OPEN"]')
-        self.assertEqual(result.code, 3, result)
-        self.assertOneLine(result)
-        self.assertIn("elsewhere", result.err)
+        result = self.fails(3, "machine", "simulate", self.door, "--snapshot", snapshot, "--events", "-", stdin='["OPEN"]', says="elsewhere")
+        self.assertEqual(result.out, "")
+        # Without an event, too, and when it is no snapshot at all.
+        self.fails(3, "machine", "simulate", self.door, "--snapshot", snapshot, says="elsewhere")
+        self.fails(3, "machine", "simulate", self.door, "--snapshot", self.write("e.json", {}), says="status")
 
 
 if __name__ == "__main__":
