@@ -38,17 +38,42 @@ write_block_needs_escape(const char *text)
 }
 #endif
 
-bool
-arvo__json_str_is_plain(const char *text, size_t len)
+/* The same for 8 bytes in a word: a byte below 0x20, or equal to a quote or a backslash, leaves its
+ * high bit set in one of the terms. */
+static inline bool
+write_word_needs_escape(uint64_t word)
 {
-    size_t i = 0;
-    for (; len - i >= 16; i += 16)
-        if (write_block_needs_escape(text + i))
-            return false;
-    for (; i < len; i++)
+    const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+    const uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+    const uint64_t hit = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+                         ((backslash - ones) & ~backslash);
+    return (hit & highs) != 0;
+}
+
+static inline bool
+write_short_is_plain(const char *text, size_t len)
+{
+    uint64_t head, tail;
+    if (len >= 8) { /* two words that overlap cover 8 to 16 bytes */
+        memcpy(&head, text, 8);
+        memcpy(&tail, text + len - 8, 8);
+        return !write_word_needs_escape(head) && !write_word_needs_escape(tail);
+    }
+    for (size_t i = 0; i < len; i++)
         if (write_needs_escape((unsigned char)text[i]))
             return false;
     return true;
+}
+
+bool
+arvo__json_str_is_plain(const char *text, size_t len)
+{
+    if (len < 16)
+        return write_short_is_plain(text, len);
+    for (size_t i = 0; len - i >= 16; i += 16)
+        if (write_block_needs_escape(text + i))
+            return false;
+    return !write_block_needs_escape(text + len - 16); /* overlaps what was seen */
 }
 
 static char *
