@@ -9,6 +9,10 @@
  * done in the consumer's own commit, so a crash between two hops loses
  * nothing and repeats nothing. With any other store the queue is in memory.
  *
+ * Several apps may share a store: an event of the outbox that nobody here made
+ * and nobody here serves is left there. An event whose delivery fails stays in
+ * the outbox too, with the later ones of the same subject; others go on.
+ *
  * Threads: one broker serves one thread at a time.
  */
 #ifndef ARVO_BROKER_H
@@ -67,14 +71,16 @@ ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_add_handler(arvo_broker *broker, arvo_handler *handler, arvo_error *err);
 
 /**
- * Deliver `event`, then everything it causes, until nothing moves.
- * @return ARVO_OK; the status of the first delivery that failed (what was committed before it
- * stays, what is undelivered stays in the outbox); ARVO_E_FULL (queue_max, deliveries_max).
+ * Deliver `event`, then everything that the outbox holds, until nothing moves.
+ * @return ARVO_OK; the status of the event's own delivery; else that of the first one from the
+ *         outbox that failed, after all others were delivered (it is tried again by the next
+ *         arvo_broker_resume()); ARVO_E_FULL (queue_max, deliveries_max), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *err);
 
-/** Deliver what the store's outbox still holds. ARVO_OK at once without an outbox. */
+/** Deliver what the store's outbox still holds. ARVO_OK at once without an outbox; else as
+ * arvo_broker_publish(). */
 ARVO_API ARVO_NODISCARD arvo_status arvo_broker_resume(arvo_broker *broker, arvo_error *err);
 
 ARVO_END_DECLS

@@ -60,8 +60,15 @@ run_deliver(struct trace *trace, arvo_broker *broker, const arvo_event *event)
 {
     arvo_error err = { 0 };
     arvo_status st = arvo_broker_resume(broker, &err);
-    if (st == ARVO_OK && event != NULL && !run_interrupted)
-        st = arvo_broker_publish(broker, event, &err);
+    if (event != NULL && !run_interrupted) {
+        /* An event that could not be delivered earlier is no reason to leave this one undone. */
+        arvo_error own = { 0 };
+        const arvo_status published = arvo_broker_publish(broker, event, &own);
+        if (st == ARVO_OK && published != ARVO_OK) {
+            st = published;
+            err = own;
+        }
+    }
     if (run_interrupted) {
         cli_error("interrupted; nothing is lost: the same command again finishes the work");
         return CLI_TRANSACTION;

@@ -21,6 +21,25 @@ static const compile_key emission_keys[] = {
     { 0 },
 };
 
+/* A workflow that is started without being listed would get this one's subject, and never begin. */
+static arvo_status
+check_child(compiler *c, arvo_str type)
+{
+    const arvo_contract *contract = arvo_contracts_find_type(c->setup->contracts, type);
+    if (contract == NULL || !arvo_contract_is_orchestrator(contract) ||
+        arvo_machine_service_find(c->machine, type) != NULL)
+        return ARVO_OK;
+    if (arvo_str_equal(type, c->machine->self->accepts.type))
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "'%.*s' starts this workflow itself: a workflow cannot start its own kind",
+            ARVO_FMT(type));
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID,
+        "'%.*s' starts another workflow: list its contract '%.*s' under contracts.services",
+        ARVO_FMT(type), ARVO_FMT(arvo_contract_uri(contract)));
+}
+
 static arvo_status
 check_type(compiler *c, const arvo_json *value)
 {
@@ -41,7 +60,12 @@ check_type(compiler *c, const arvo_json *value)
             c, ARVO_E_INVALID,
             "'%.*s' is this workflow's completion: reach a final state of the root instead",
             ARVO_FMT(type));
-    return ARVO_OK;
+    if (arvo_str_equal(type, self->system_error.type))
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "'%.*s' says that this workflow failed, which is Arvo's to say: end in a final state",
+            ARVO_FMT(type));
+    return check_child(c, type);
 }
 
 static arvo_status

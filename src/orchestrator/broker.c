@@ -24,6 +24,7 @@ typedef struct broker_item {
     uint32_t depth;
     arvo_str json;
     arvo_str domains;
+    arvo_str subject; /* of the execution that made it; outbox only */
 } broker_item;
 
 struct arvo_broker {
@@ -47,7 +48,11 @@ struct arvo_broker {
     arvo__map depth_of; /* event id -> hops + 1 */
     arvo_buf text;
     uint32_t delivered;
-    bool is_stopped; /* on_event said so */
+    bool is_stopped;    /* on_event said so */
+    arvo__map blocked;  /* subjects whose outbox waits behind an event that failed */
+    arvo_arena *blocks; /* the keys of `blocked` */
+    arvo_status failed; /* the first failure of this publish, and what it was */
+    arvo_error failure;
 };
 
 /* ---- Life ------------------------------------------------------------------------- */
@@ -60,10 +65,13 @@ broker_init(arvo_broker *broker)
     broker->text = ARVO_BUF_INIT(BROKER_JSON_MAX);
     broker->text.allocator = broker->allocator;
     broker->depth_of.allocator = broker->allocator;
+    broker->blocked.allocator = broker->allocator;
     broker->arena = arvo_arena_new(&opts);
     broker->batch = arvo_arena_new(&opts);
     broker->depths = arvo_arena_new(&opts);
-    return broker->arena != NULL && broker->batch != NULL && broker->depths != NULL;
+    broker->blocks = arvo_arena_new(&opts);
+    return broker->arena != NULL && broker->batch != NULL && broker->depths != NULL &&
+           broker->blocks != NULL;
 }
 
 static bool
@@ -127,7 +135,9 @@ arvo_broker_free(arvo_broker *broker)
     arvo_arena_free(broker->arena);
     arvo_arena_free(broker->batch);
     arvo_arena_free(broker->depths);
+    arvo_arena_free(broker->blocks);
     arvo__map_fini(&broker->depth_of);
+    arvo__map_fini(&broker->blocked);
     arvo_buf_fini(&broker->text);
     arvo__free(broker->allocator, broker->entries, broker->entry_cap * sizeof(broker_entry));
     const arvo_allocator copy = broker->allocator_copy;
@@ -368,6 +378,10 @@ broker_deliver(
     if (entry == NULL && from_outside)
         entry = broker_find_by_subject(broker, delivery->event);
 
+    /* Apps may share a store: what none of ours made and none of ours serves is left to its own. */
+    if (entry == NULL && seq != 0 && broker_find(broker, delivery->event->source) == NULL)
+        return ARVO_OK;
+
     arvo_result result;
     arvo_error why = { 0 };
     arvo_status st = ARVO_OK;
@@ -428,6 +442,7 @@ broker_take_row(void *user, const arvo_stored_event *row)
         item->seq = row->seq;
         item->json = arvo_arena_str_dup(rows->arena, row->json);
         item->domains = arvo_arena_str_dup(rows->arena, row->domains);
+        item->subject = arvo_arena_str_dup(rows->arena, row->subject);
     }
     rows->failed = arvo_arena_failed(rows->arena);
     if (rows->failed)
@@ -437,21 +452,62 @@ broker_take_row(void *user, const arvo_stored_event *row)
     return true;
 }
 
+/* An event that failed stays in the outbox, and so do later ones of its subject, whose order it
+ * would break; everybody else's go on. */
+static void
+broker_block(arvo_broker *broker, arvo_str subject, arvo_status status, const arvo_error *why)
+{
+    const arvo_str copy = arvo_arena_str_dup(broker->blocks, subject);
+    if (copy.ptr != NULL)
+        (void)arvo__map_set(&broker->blocked, copy, broker);
+    if (broker->failed == ARVO_OK) {
+        broker->failed = status;
+        broker->failure = *why;
+    }
+}
+
+static arvo_status
+broker_deliver_row(arvo_broker *broker, const broker_item *item, arvo_error *err)
+{
+    if (arvo__map_find(&broker->blocked, item->subject) != NULL)
+        return ARVO_OK;
+    arvo_error why = { 0 };
+    const arvo_status st = broker_deliver_item(broker, item, &why);
+    if (st == ARVO_OK)
+        return ARVO_OK;
+    if (st == ARVO_E_NOMEM || st == ARVO_E_FULL) { /* not this event's fault */
+        if (err != NULL)
+            *err = why;
+        return st;
+    }
+    broker_block(broker, item->subject, st, &why);
+    return ARVO_OK;
+}
+
+/* Once through the outbox in order; what is emitted meanwhile comes behind. */
 static arvo_status
 broker_drain_outbox(arvo_broker *broker, arvo_error *err)
 {
     arvo_status st = ARVO_OK;
+    int64_t after = 0;
     for (bool more = true; more && st == ARVO_OK && !broker->is_stopped;) {
         arvo_arena_reset(broker->batch);
         broker_rows rows = { .arena = broker->batch, .end = &rows.first };
         st = broker->store->outbox_list(
-            broker->store_self, 0, BROKER_BATCH, broker_take_row, &rows, err);
+            broker->store_self, after, BROKER_BATCH, broker_take_row, &rows, err);
         if (st == ARVO_OK && rows.failed)
             st = arvo__nomem(err);
         more = rows.first != NULL;
         for (const broker_item *item = rows.first;
-             item != NULL && st == ARVO_OK && !broker->is_stopped; item = item->next)
-            st = broker_deliver_item(broker, item, err);
+             item != NULL && st == ARVO_OK && !broker->is_stopped; item = item->next) {
+            st = broker_deliver_row(broker, item, err);
+            after = item->seq;
+        }
+    }
+    if (st == ARVO_OK && broker->failed != ARVO_OK) {
+        st = broker->failed;
+        if (err != NULL)
+            *err = broker->failure;
     }
     return st;
 }
@@ -473,6 +529,7 @@ broker_begin(arvo_broker *broker)
 {
     broker->delivered = 0;
     broker->is_stopped = false;
+    broker->failed = ARVO_OK;
     arvo__map_fini(&broker->depth_of);
     arvo_arena_reset(broker->depths);
 }
@@ -503,5 +560,7 @@ arvo_broker_resume(arvo_broker *broker, arvo_error *err)
 {
     ARVO_ASSERT(broker != NULL);
     broker_begin(broker);
+    arvo__map_fini(&broker->blocked); /* try again what failed before */
+    arvo_arena_reset(broker->blocks);
     return broker_drain(broker, err);
 }

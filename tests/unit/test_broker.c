@@ -449,6 +449,66 @@ test_broker__a_delivery_that_fails_is_shown_and_stays(void **state)
     bench_close(&b);
 }
 
+/* Two apps on one store: what neither made here nor is served here stays for its own. */
+static void
+test_broker__what_others_made_is_left_to_them(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, true, 0);
+    b.seen.stop_after = 1;
+    const arvo_event start =
+        fixture_start(&b.f, fixture_subject(&b.f, "arvo.orc.order", "1.0.0", NULL), "plain");
+    assert_ok(arvo_broker_publish(b.broker, &start, &b.f.err), b.f.err);
+    assert_int_equal(outbox_count(&b), 1);
+
+    seen other_seen = { 0 };
+    arvo_broker *other = NULL;
+    const arvo_broker_opts opts = { .memory = b.f.memory, .on_event = see, .user = &other_seen };
+    assert_ok(arvo_broker_new(&opts, &other, &b.f.err), b.f.err);
+    assert_ok(arvo_broker_resume(other, &b.f.err), b.f.err);
+    assert_int_equal(other_seen.count, 0);
+    assert_int_equal(outbox_count(&b), 1);
+    arvo_broker_free(other);
+
+    b.seen.stop_after = 0;
+    assert_ok(arvo_broker_resume(b.broker, &b.f.err), b.f.err);
+    assert_seen(&b.seen, payment_run, ARVO_COUNT_OF(payment_run));
+    bench_close(&b);
+}
+
+/* One event that cannot be delivered holds up its own workflow, and no other. */
+static void
+test_broker__a_bad_event_holds_up_nobody_else(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, true, 0);
+    arvo_handler_free(b.handler);
+    arvo_broker_free(b.broker);
+    b.handler = open_handler(&b.f, "bad");
+    const arvo_broker_opts opts = { .memory = b.f.memory, .on_event = see, .user = &b.seen };
+    assert_ok(arvo_broker_new(&opts, &b.broker, &b.f.err), b.f.err);
+    assert_ok(arvo_broker_add_orchestrator(b.broker, b.f.orchestrator, &b.f.err), b.f.err);
+    assert_ok(arvo_broker_add_handler(b.broker, b.handler, &b.f.err), b.f.err);
+    const arvo_event stuck =
+        fixture_start(&b.f, fixture_subject(&b.f, "arvo.orc.order", "1.0.0", NULL), "plain");
+    assert_int_equal(arvo_broker_publish(b.broker, &stuck, &b.f.err), ARVO_E_CONTRACT);
+
+    b.seen.count = 0;
+    const arvo_event fine =
+        fixture_start(&b.f, fixture_subject(&b.f, "arvo.orc.order", "1.0.0", NULL), "now");
+    assert_int_equal(arvo_broker_publish(b.broker, &fine, &b.f.err), ARVO_OK);
+    assert_int_equal(b.seen.count, 2); /* the start, and its completion */
+    assert_string_equal(b.seen.types[1], "arvo.orc.order.done");
+    assert_int_equal(outbox_count(&b), 1);
+
+    b.seen.count = 0; /* resuming tries again */
+    assert_int_equal(arvo_broker_resume(b.broker, &b.f.err), ARVO_E_CONTRACT);
+    assert_int_equal(b.seen.count, 1);
+    bench_close(&b);
+}
+
 int
 main(void)
 {
@@ -465,6 +525,8 @@ main(void)
         cmocka_unit_test(test_broker__an_event_from_outside_finds_its_workflow_by_subject),
         cmocka_unit_test(test_broker__bounds_and_addresses),
         cmocka_unit_test(test_broker__a_delivery_that_fails_is_shown_and_stays),
+        cmocka_unit_test(test_broker__what_others_made_is_left_to_them),
+        cmocka_unit_test(test_broker__a_bad_event_holds_up_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
