@@ -210,7 +210,7 @@ file_failed(const char *path, const char *what, arvo_error *err)
     char text[128] = "";
     /* The GNU strerror_r returns the text, which need not be in the buffer. */
     const char *const reason = strerror_r(code, text, sizeof(text));
-    return arvo__fail(err, ARVO_E_IO, "%s:1:1: %s: %s", path, what, reason);
+    return arvo__fail(err, ARVO_E_IO, "%s: %s: %s", path, what, reason);
 }
 
 /* A pipe has no size to ask for, so grow until the end of the file. */
@@ -246,7 +246,7 @@ file_open(const char *path, int *out_fd, arvo_error *err)
     struct stat info;
     if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
         (void)close(fd);
-        return arvo__fail(err, ARVO_E_IO, "%s:1:1: is a directory; name a file", path);
+        return arvo__fail(err, ARVO_E_IO, "%s: is a directory; name a file", path);
     }
     *out_fd = fd;
     return ARVO_OK;

@@ -9,6 +9,12 @@
     "after is not supported: emit an event to a timer service, and wait for its reply in `on`"
 #define NO_ROUTE "route is not supported: write a transition in `on`"
 
+#define NO_DELAYS                                                                                  \
+    "delays are not supported: emit an event to a timer service, and wait for its reply in `on`"
+#define NO_ACTORS                                                                                  \
+    "actors are not supported: emit an event that a service's contract accepts, and wait for its " \
+    "reply in `on`"
+
 static const compile_key root_keys[] = {
     { "kind", NULL },
     { "id", NULL },
@@ -33,8 +39,8 @@ static const compile_key root_keys[] = {
     { "invoke", NO_INVOKE },
     { "after", NO_AFTER },
     { "route", NO_ROUTE },
-    { "delays", NO_AFTER },
-    { "actors", NO_INVOKE },
+    { "delays", NO_DELAYS },
+    { "actors", NO_ACTORS },
     { 0 },
 };
 
