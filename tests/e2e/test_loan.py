@@ -10,7 +10,9 @@ import time
 from harness import ARVO, ROOT, Case, main
 
 LOAN = os.path.join(ROOT, "tests", "e2e", "apps", "loan")
-WITHOUT_MOCKS = [os.path.join(LOAN, name + ".yaml") for name in ("contracts", "loan-1.0.0", "loan-2.0.0", "disbursement")]
+WITHOUT_MOCKS = [
+    os.path.join(LOAN, name) for name in ("contracts.yaml", "loan-1.0.0.yaml", "loan-2.0.0.yaml", "disbursement.yaml")
+]
 
 
 class Loan(Case):

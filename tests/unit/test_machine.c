@@ -12,8 +12,8 @@ static const char *const contract_texts[] = {
     "{'kind':'contract','uri':'#/services/payment','type':'com.payment.charge','versions':{"
     "'1.0.0':{'accepts':{'type':'object'},'emits':{'evt.payment.ok':{'type':'object'}}},"
     "'2.0.0':{'accepts':{'type':'object'},'emits':{'evt.payment.done':{'type':'object'}}}}}",
-    "{'kind':'contract','uri':'#/services/twin','type':'com.twin.charge','versions':{"
-    "'1.0.0':{'accepts':{'type':'object'},'emits':{'evt.payment.done':{'type':'object'}}}}}",
+    ("{'kind':'contract','uri':'#/services/twin','type':'com.twin.charge','versions':{"
+     "'1.0.0':{'accepts':{'type':'object'},'emits':{'evt.payment.done':{'type':'object'}}}}}"),
 };
 
 static int
