@@ -177,6 +177,11 @@ typedef struct arvo_memory_ops {
     arvo_status (*history)(
         void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err);
 
+    /* Whether `history` is kept by this store as it was opened. NULL: it is when there is
+     * `history`. When not, the json of a commit's consumed event may be empty: only its key counts.
+     */
+    bool (*keeps_history)(void *self);
+
     /* Free the store. NULL: nothing to free. */
     void (*close)(void *self);
 } arvo_memory_ops;

@@ -161,6 +161,13 @@ simple_outbox_done(void *self, int64_t seq, arvo_error *err)
     return ARVO_OK;
 }
 
+static bool
+simple_keeps_history(void *self)
+{
+    const struct simple_store *store = self;
+    return store->log.has_history;
+}
+
 static arvo_status
 simple_history(void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err)
 {
@@ -294,6 +301,7 @@ static const arvo_memory_ops simple_ops = {
     .outbox_done = simple_outbox_done,
     .list = simple_list,
     .history = simple_history,
+    .keeps_history = simple_keeps_history,
     .close = simple_close,
 };
 

@@ -431,7 +431,7 @@ execute_write_all(arvo__execution *x, const arvo_record *record, arvo_str text, 
                                          .source = x->event->source,
                                          .type = x->event->type,
                                          .domains = ARVO_STR("[\"default\"]"),
-                                         .json = text };
+                                         .json = text.ptr != NULL ? text : ARVO_STR("") };
     const arvo_commit commit = {
         .subject = x->event->subject,
         .lease = &x->lease,
@@ -453,6 +453,15 @@ execute_write_all(arvo__execution *x, const arvo_record *record, arvo_str text, 
     return st;
 }
 
+/* The consumed event's text is for the history, and at a start for a machine that reads its input
+ * later. */
+static bool
+execute_needs_text(const arvo__execution *x)
+{
+    return (x->orchestrator->has_commit && x->orchestrator->keeps_history) ||
+           (!x->has_record && x->machine != NULL && arvo_machine_keeps_input(x->machine));
+}
+
 static arvo_status
 step_commit(arvo__execution *x)
 {
@@ -462,8 +471,9 @@ step_commit(arvo__execution *x)
     arvo_error why;
     arvo__error_clear(&why);
     arvo_status st = ARVO_E_NOMEM;
-    const arvo_str text = execute_write_event(x, x->event);
-    if (text.ptr != NULL) {
+    const bool needs_text = execute_needs_text(x);
+    const arvo_str text = needs_text ? execute_write_event(x, x->event) : ARVO_STR_NONE;
+    if (text.ptr != NULL || !needs_text) {
         const arvo_record record = execute_new_record(x, text);
         st = x->orchestrator->has_commit ? execute_write_all(x, &record, text, &why)
                                          : execute_write_alone(x, &record, &why);

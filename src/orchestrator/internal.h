@@ -39,6 +39,7 @@ struct arvo_orchestrator {
     bool error_stack;
     bool lenient_subjects;
     bool has_commit;
+    bool keeps_history; /* the store wants the consumed event's text, too */
     pthread_mutex_t pool_mutex;
     arvo__scratch *pool;
 };

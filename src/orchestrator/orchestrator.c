@@ -170,6 +170,8 @@ orchestrator_apply(arvo_orchestrator *o, const arvo_orchestrator_opts *opts)
     o->store = arvo_memory_ops_of(opts->memory);
     o->store_self = arvo_memory_self(opts->memory);
     o->has_commit = o->store->commit != NULL;
+    o->keeps_history = o->store->history != NULL &&
+                       (o->store->keeps_history == NULL || o->store->keeps_history(o->store_self));
     o->engine = opts->engine != NULL ? opts->engine : arvo_engine_statechart();
     o->platform = opts->platform != NULL ? opts->platform : arvo_platform_system();
     o->telemetry = opts->telemetry;
