@@ -74,7 +74,8 @@ typedef struct arvo_machine_setup {
 } arvo_machine_setup;
 
 /**
- * Compile a machine document (kind machine).
+ * Compile a machine document (kind machine). One whose expressions need jq starts a process that
+ * runs them within bounds, and ends it with the machine (docs/expressions.md); native ones do not.
  * @param out  Owned (arvo_machine_unref()).
  * @param err  "file:line: pointer: what, what to do".
  * @return ARVO_OK, ARVO_E_INVALID, ARVO_E_UNSUPPORTED (invoke, after, ...), ARVO_E_NOT_FOUND (a
