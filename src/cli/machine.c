@@ -84,7 +84,7 @@ app_print_table(const arvo_app *app)
     }
     cli_table_print(&table);
     printf(
-        "all fine: machines %zu, contracts %zu, mocks %zu\n", arvo_app_machine_count(app),
+        "%zu machines, %zu contracts, %zu mocks: all fine\n", arvo_app_machine_count(app),
         arvo_contracts_count(arvo_app_contracts(app)), arvo_app_mock_count(app));
 }
 
