@@ -38,6 +38,8 @@ typedef enum arvo_violations {
     ARVO_VIOLATIONS_RETURN
 } arvo_violations;
 
+typedef struct arvo_orchestrator arvo_orchestrator;
+
 typedef struct arvo_orchestrator_opts {
     const arvo_allocator *allocator; /* NULL: malloc */
     arvo_memory *memory;             /* borrowed for the orchestrator's life; required */
@@ -53,14 +55,17 @@ typedef struct arvo_orchestrator_opts {
     int64_t lock_wait_ms; /* 0: ARVO_LOCK_WAIT_MS_DEFAULT; < 0: do not wait */
     bool error_stack;     /* fill errorStack with where it failed; else null (D34) */
     bool lenient_subjects;
+    /* Nullable. Its working memory (caches of decoded subjects, buffers) serves this one too: right
+     * for orchestrators of one process that start each other. The allocator of that memory is the
+     * first one's; either orchestrator may be freed first. */
+    const arvo_orchestrator *shares_with;
 } arvo_orchestrator_opts;
-
-typedef struct arvo_orchestrator arvo_orchestrator;
 
 /**
  * @param out  Owned (arvo_orchestrator_free()).
  * @return ARVO_OK, ARVO_E_INVALID (names the option: no machines, machines of different sources, a
- * version twice, a table of the wrong version or with holes), ARVO_E_NOMEM.
+ * version twice, a table of the wrong version or with holes, lenient_subjects other than in
+ * shares_with), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_orchestrator_create(
     const arvo_orchestrator_opts *opts, arvo_orchestrator **out, arvo_error *err);

@@ -322,13 +322,16 @@ runtime_add_orchestrator(
         if (arvo_str_equal(arvo_machine_source(app->machines[i]), source))
             group[count++] = app->machines[i];
 
-    const arvo_orchestrator_opts orchestrator_opts = { .memory = opts->memory,
-                                                       .machines = group,
-                                                       .machine_count = count,
-                                                       .platform = opts->platform,
-                                                       .telemetry = opts->telemetry,
-                                                       .violations = opts->violations,
-                                                       .error_stack = opts->error_stack };
+    const arvo_orchestrator_opts orchestrator_opts = {
+        .memory = opts->memory,
+        .machines = group,
+        .machine_count = count,
+        .platform = opts->platform,
+        .telemetry = opts->telemetry,
+        .violations = opts->violations,
+        .error_stack = opts->error_stack,
+        .shares_with = runtime->orchestrator_count > 0 ? runtime->orchestrators[0] : NULL
+    };
     arvo_orchestrator *orchestrator = NULL;
     arvo_status st = arvo_orchestrator_create(&orchestrator_opts, &orchestrator, err);
     if (st == ARVO_OK) {

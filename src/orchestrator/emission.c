@@ -5,6 +5,12 @@
 
 #include <stdio.h>
 
+#include "subject/internal.h"
+
+/* Children of one step whose subjects are put into the cache, from which our own is borrowed: it
+ * outlives seven. */
+#define EMISSION_REMEMBERED_MAX 4u
+
 static const arvo_str emission_default_domains = { "[\"default\"]", 11 };
 
 /* ---- The list of events ------------------------------------------------------------ */
@@ -173,7 +179,7 @@ emission_child_subject(
     /* A decoded subject outlives seven others in its codec; a step may have more children. */
     const bool is_foreign = parent.len > 0 && !is_own;
     arvo_subject_codec *codec =
-        is_foreign ? arvo__scratch_relatives(o, x->scratch) : x->scratch->codec;
+        is_foreign ? arvo__scratch_relatives(o->pool, x->scratch) : x->scratch->codec;
     if (codec == NULL)
         return arvo__nomem(x->err);
     arvo_error why;
@@ -189,6 +195,10 @@ emission_child_subject(
             "emission of %.*s: the child's subject cannot be made from data.parentSubject$$: %s "
             "(pass ${ .input.subject })",
             ARVO_FMT(raw->type), why.text);
+    /* Whoever shares our cache may be the child. */
+    if (!is_foreign && arvo__scratch_pool_is_shared(o->pool) &&
+        x->children_remembered++ < EMISSION_REMEMBERED_MAX)
+        arvo__subject_codec_remember(codec, *out, x->arena);
     return ARVO_OK;
 }
 

@@ -583,7 +583,7 @@ arvo_orchestrator_execute_from(
                           .outbox_seq = outbox_seq,
                           .arena = arena,
                           .err = &local };
-    x.scratch = arvo__scratch_take(orchestrator);
+    x.scratch = arvo__scratch_take(orchestrator->pool);
     if (x.scratch == NULL)
         return arvo__nomem(err);
 
@@ -598,7 +598,7 @@ arvo_orchestrator_execute_from(
         st = arvo__result_build(&x, result);
     arvo__trace_close(&x, st, &local);
 
-    arvo__scratch_give(orchestrator, x.scratch);
+    arvo__scratch_give(orchestrator->pool, x.scratch);
     if (st != ARVO_OK && err != NULL)
         *err = local;
     return st;

@@ -18,6 +18,22 @@ typedef struct arvo__scratch {
     arvo_buf text;                 /* one event's JSON while it is written */
 } arvo__scratch;
 
+/* The pool of one orchestrator, or of several that share it (scratch.c). */
+typedef struct arvo__scratch_pool arvo__scratch_pool;
+
+/* NULL: out of memory. */
+arvo__scratch_pool *arvo__scratch_pool_new(const arvo_allocator *allocator, bool lenient);
+arvo__scratch_pool *arvo__scratch_pool_ref(arvo__scratch_pool *pool);
+void arvo__scratch_pool_unref(arvo__scratch_pool *pool);
+bool arvo__scratch_pool_is_shared(const arvo__scratch_pool *pool);
+bool arvo__scratch_pool_is_lenient(const arvo__scratch_pool *pool);
+
+/* NULL: out of memory. */
+arvo__scratch *arvo__scratch_take(arvo__scratch_pool *pool);
+void arvo__scratch_give(arvo__scratch_pool *pool, arvo__scratch *scratch);
+/* The codec `relatives`, made when first asked for; NULL: out of memory. */
+arvo_subject_codec *arvo__scratch_relatives(const arvo__scratch_pool *pool, arvo__scratch *scratch);
+
 struct arvo_orchestrator {
     const arvo_allocator *allocator; /* NULL, or &allocator_copy */
     arvo_allocator allocator_copy;
@@ -37,23 +53,14 @@ struct arvo_orchestrator {
     int64_t lease_ms;
     int64_t lock_wait_ms;
     bool error_stack;
-    bool lenient_subjects;
     bool has_commit;
     bool keeps_history; /* the store wants the consumed event's text, too */
-    pthread_mutex_t pool_mutex;
-    arvo__scratch *pool;
+    arvo__scratch_pool *pool;
 };
 
 /* The registry over opts->machines. */
 arvo_status arvo__registry_resolve(
     void *self, arvo_str name, arvo_str version, const arvo_machine **out, arvo_error *err);
-
-/* NULL: out of memory. */
-arvo__scratch *arvo__scratch_take(arvo_orchestrator *orchestrator);
-void arvo__scratch_give(arvo_orchestrator *orchestrator, arvo__scratch *scratch);
-/* The codec `relatives`, made when first asked for; NULL: out of memory. */
-arvo_subject_codec *
-arvo__scratch_relatives(const arvo_orchestrator *orchestrator, arvo__scratch *scratch);
 
 /* One event on its way through the ten steps (execute.c). */
 typedef struct arvo__execution {
@@ -87,6 +94,7 @@ typedef struct arvo__execution {
     arvo_str *domain_texts;
     size_t event_count;
     size_t event_cap;
+    unsigned children_remembered;
 
     /* A workflow error, set by whichever step returned E_CONTRACT, E_CONFIG or E_EXECUTION. */
     arvo_str error_name;

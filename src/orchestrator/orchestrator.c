@@ -1,10 +1,8 @@
-/* Orchestrators: checked options, the registry over their machines, the pool of scratch. */
+/* Orchestrators: checked options, the registry over their machines. */
 
 #include "orchestrator/internal.h"
 
 #include <math.h>
-
-#define ORCHESTRATOR_EVENT_TEXT_MAX (2 * ARVO_EVENT_BYTES_MAX)
 
 /* ---- Registry ------------------------------------------------------------------ */
 
@@ -26,70 +24,6 @@ arvo__registry_resolve(
             *out = o->machines[i];
     }
     return ARVO_OK;
-}
-
-/* ---- Scratch --------------------------------------------------------------------- */
-
-static void
-scratch_free(const arvo_orchestrator *o, arvo__scratch *scratch)
-{
-    if (scratch == NULL)
-        return;
-    arvo_subject_codec_free(scratch->codec);
-    arvo_subject_codec_free(scratch->relatives);
-    arvo_buf_fini(&scratch->text);
-    arvo__free(o->allocator, scratch, sizeof(*scratch));
-}
-
-static arvo_subject_codec *
-scratch_codec(const arvo_orchestrator *o)
-{
-    return arvo_subject_codec_new(
-        &(arvo_subject_codec_opts){ .allocator = o->allocator, .lenient = o->lenient_subjects });
-}
-
-arvo_subject_codec *
-arvo__scratch_relatives(const arvo_orchestrator *o, arvo__scratch *scratch)
-{
-    if (scratch->relatives == NULL)
-        scratch->relatives = scratch_codec(o);
-    return scratch->relatives;
-}
-
-static arvo__scratch *
-scratch_new(const arvo_orchestrator *o)
-{
-    arvo__scratch *scratch = arvo__calloc(o->allocator, 1, sizeof(*scratch));
-    if (scratch == NULL)
-        return NULL;
-    scratch->text = ARVO_BUF_INIT(ORCHESTRATOR_EVENT_TEXT_MAX);
-    scratch->text.allocator = o->allocator;
-    scratch->codec = scratch_codec(o);
-    if (scratch->codec == NULL) {
-        scratch_free(o, scratch);
-        return NULL;
-    }
-    return scratch;
-}
-
-arvo__scratch *
-arvo__scratch_take(arvo_orchestrator *o)
-{
-    pthread_mutex_lock(&o->pool_mutex);
-    arvo__scratch *scratch = o->pool;
-    if (scratch != NULL)
-        o->pool = scratch->next;
-    pthread_mutex_unlock(&o->pool_mutex);
-    return scratch != NULL ? scratch : scratch_new(o);
-}
-
-void
-arvo__scratch_give(arvo_orchestrator *o, arvo__scratch *scratch)
-{
-    pthread_mutex_lock(&o->pool_mutex);
-    scratch->next = o->pool;
-    o->pool = scratch;
-    pthread_mutex_unlock(&o->pool_mutex);
 }
 
 /* ---- Options ------------------------------------------------------------------------ */
@@ -148,6 +82,10 @@ orchestrator_check_tables(const arvo_orchestrator_opts *opts, arvo_error *err)
         return arvo__fail(
             err, ARVO_E_INVALID, "platform: needs version %u, time_ms, monotonic_ns and random",
             ARVO_PLATFORM_OPS_VERSION);
+    if (opts->shares_with != NULL &&
+        arvo__scratch_pool_is_lenient(opts->shares_with->pool) != opts->lenient_subjects)
+        return arvo__fail(
+            err, ARVO_E_INVALID, "lenient_subjects: must be what it is in shares_with");
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
     return opts->telemetry != NULL ? arvo_telemetry_check(opts->telemetry, err) : ARVO_OK;
@@ -182,7 +120,6 @@ orchestrator_apply(arvo_orchestrator *o, const arvo_orchestrator_opts *opts)
                       : opts->lock_wait_ms < 0 ? 0
                                                : opts->lock_wait_ms;
     o->error_stack = opts->error_stack;
-    o->lenient_subjects = opts->lenient_subjects;
 }
 
 arvo_status
@@ -204,7 +141,11 @@ arvo_orchestrator_create(
         o->allocator = &o->allocator_copy;
     }
     o->machines = arvo__calloc(o->allocator, opts->machine_count, sizeof(*o->machines));
-    if (o->machines == NULL || pthread_mutex_init(&o->pool_mutex, NULL) != 0) {
+    o->pool = opts->shares_with != NULL
+                  ? arvo__scratch_pool_ref(opts->shares_with->pool)
+                  : arvo__scratch_pool_new(o->allocator, opts->lenient_subjects);
+    if (o->machines == NULL || o->pool == NULL) {
+        arvo__scratch_pool_unref(o->pool);
         arvo__free(o->allocator, o->machines, opts->machine_count * sizeof(*o->machines));
         arvo__free(opts->allocator, o, sizeof(*o));
         return arvo__nomem(err);
@@ -224,13 +165,9 @@ arvo_orchestrator_free(arvo_orchestrator *o)
 {
     if (o == NULL)
         return;
-    for (arvo__scratch *scratch = o->pool, *next; scratch != NULL; scratch = next) {
-        next = scratch->next;
-        scratch_free(o, scratch);
-    }
     for (size_t i = 0; i < o->machine_count; i++)
         arvo_machine_unref(o->machines[i]);
-    pthread_mutex_destroy(&o->pool_mutex);
+    arvo__scratch_pool_unref(o->pool);
     arvo__free(o->allocator, o->machines, o->machine_count * sizeof(*o->machines));
     const arvo_allocator copy = o->allocator_copy;
     arvo__free(o->allocator != NULL ? &copy : NULL, o, sizeof(*o));

@@ -62,6 +62,7 @@ struct arvo_subject_codec {
     z_stream deflater;
     unsigned char *packed; /* ARVO__SUBJECT_PACKED_BYTES_MAX */
     char *json;            /* ARVO_SUBJECT_JSON_BYTES_MAX + 1 */
+    size_t encoded_len;    /* of what was encoded last and is still in `json`; else 0 */
     arvo__subject_cache cache;
 };
 
@@ -69,6 +70,12 @@ struct arvo_subject_codec {
 bool
 arvo__subject_codec_init(arvo_subject_codec *codec, const arvo_allocator *allocator, bool lenient);
 void arvo__subject_codec_fini(arvo_subject_codec *codec);
+
+/* Put what `codec` encoded last, as `text`, into its cache, so that decoding it is a lookup. Counts
+ * as a decode for those who borrow from the codec. Failing is fine: then it is decoded when it
+ * comes.
+ */
+void arvo__subject_codec_remember(arvo_subject_codec *codec, arvo_str text, arvo_arena *scratch);
 
 /* base64 and zlib undone. *out: in the codec until its next use, or (lenient) in the arena. */
 arvo_status arvo__subject_unpack(

@@ -237,6 +237,7 @@ arvo__subject_unpack(
         return arvo__fail(err, ARVO_E_MALFORMED, "subject: is empty");
 
     size_t len = 0;
+    codec->encoded_len = 0; /* its place is taken */
     const arvo_status st = subject_inflate(codec, packed, &len, err);
     if (st != ARVO_OK)
         return st;

@@ -224,6 +224,23 @@ arvo_subject_decode(
     return st;
 }
 
+void
+arvo__subject_codec_remember(arvo_subject_codec *codec, arvo_str text, arvo_arena *scratch)
+{
+    const arvo_arena_mark mark = arvo_arena_mark_get(scratch);
+    const size_t used = arvo_arena_used(scratch);
+    const arvo_json *root = NULL;
+    arvo_subject subject;
+    if (codec->encoded_len > 0 &&
+        arvo_json_parse((arvo_str){ codec->json, codec->encoded_len }, scratch, &root, NULL) ==
+            ARVO_OK &&
+        subject_from_json(root, scratch, &subject, NULL) == ARVO_OK &&
+        arvo_arena_used(scratch) - used + text.len <= SUBJECT_CACHED_BYTES_MAX)
+        (void)arvo__subject_cache_add(
+            &codec->cache, text, arvo__hash_keyed(text.ptr, text.len), &subject);
+    arvo_arena_rewind(scratch, mark);
+}
+
 /* ---- Encoding ------------------------------------------------------------------------------- */
 
 /* Key order of spec 2.1, with execution.domain (v3). */
@@ -261,8 +278,13 @@ subject_encode_with(
     json.ptr = codec->json;
     json.cap = ARVO_SUBJECT_JSON_BYTES_MAX;
     subject_write(subject, &json);
-    const arvo_status st = arvo__buf_status(&json, "subject", err);
-    return st == ARVO_OK ? arvo__subject_pack(codec, arvo_buf_str(&json), arena, out, err) : st;
+    codec->encoded_len = 0;
+    arvo_status st = arvo__buf_status(&json, "subject", err);
+    if (st == ARVO_OK)
+        st = arvo__subject_pack(codec, arvo_buf_str(&json), arena, out, err);
+    if (st == ARVO_OK)
+        codec->encoded_len = json.len;
+    return st;
 }
 
 arvo_status

@@ -666,6 +666,11 @@ test_orchestrator__options_are_checked(void **state)
         { .memory = f.memory, .machines = f.machines, .machine_count = 2, .engine = &old },
         { .memory = f.memory, .machines = f.machines, .machine_count = 2, .registry = &hollow },
         { .memory = f.memory, .machines = f.machines, .machine_count = 2, .executionunits = -1 },
+        { .memory = f.memory,
+          .machines = f.machines,
+          .machine_count = 2,
+          .lenient_subjects = true,
+          .shares_with = f.orchestrator },
     };
     for (size_t i = 0; i < ARVO_COUNT_OF(wrong); i++) {
         assert_int_equal(arvo_orchestrator_create(&wrong[i], &other, &f.err), ARVO_E_INVALID);

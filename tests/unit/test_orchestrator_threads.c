@@ -118,6 +118,44 @@ test_orchestrator_threads__one_subject_in_turn(void **state)
     fixture_close(&f);
 }
 
+/* Two orchestrators with one working memory, and more threads than it starts with; the first is
+ * freed first. */
+static void
+test_orchestrator_threads__orchestrators_share_their_memory(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    fixture other = f;
+    const arvo_orchestrator_opts opts = { .memory = f.memory,
+                                          .machines = f.machines,
+                                          .machine_count = 2,
+                                          .shares_with = f.orchestrator };
+    assert_ok(arvo_orchestrator_create(&opts, &other.orchestrator, &f.err), f.err);
+
+    arvo_event events[THREADS][SUBJECTS];
+    worker workers[THREADS] = { 0 };
+    for (size_t i = 0; i < THREADS; i++) {
+        for (size_t k = 0; k < SUBJECTS; k++)
+            events[i][k] = fixture_start(
+                &f, fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL),
+                k % 2 == 0 ? "plain" : "child");
+        workers[i] =
+            (worker){ .shared = i % 2 == 0 ? &f : &other, .events = events[i], .count = SUBJECTS };
+    }
+    workers_run(workers);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(workers[i].executed, SUBJECTS);
+
+    arvo_orchestrator_free(f.orchestrator);
+    f.orchestrator = other.orchestrator;
+    const arvo_event last =
+        fixture_start(&f, fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL), "child");
+    assert_ok(fixture_execute(&f, &last), f.err);
+    assert_int_equal(f.result.outcome, ARVO_OUTCOME_EXECUTED);
+    fixture_close(&f);
+}
+
 static void
 test_orchestrator_threads__a_warm_orchestrator_allocates_nothing(void **state)
 {
@@ -176,6 +214,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orchestrator_threads__the_same_events_from_all),
         cmocka_unit_test(test_orchestrator_threads__one_subject_in_turn),
+        cmocka_unit_test(test_orchestrator_threads__orchestrators_share_their_memory),
         cmocka_unit_test(test_orchestrator_threads__a_warm_orchestrator_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,10 +160,14 @@ test_orchestrator_trace__memory_may_run_out_anywhere(void **state)
         };
         arvo_arena *arena =
             arvo_arena_new(&(arvo_arena_opts){ .allocator = &allocator, .chunk_bytes = 256 });
-        arvo_orchestrator *orchestrator = NULL;
+        arvo_orchestrator *orchestrator = NULL, *sharing = NULL;
         arvo_status st = ARVO_E_NOMEM;
         if (arena != NULL)
             st = arvo_orchestrator_create(&opts, &orchestrator, &f.err);
+        arvo_orchestrator_opts more = opts;
+        more.shares_with = orchestrator;
+        if (st == ARVO_OK)
+            st = arvo_orchestrator_create(&more, &sharing, &f.err);
         if (st == ARVO_OK) {
             arvo_result result;
             st = arvo_orchestrator_execute(orchestrator, &start, arena, &result, &f.err);
@@ -171,6 +175,7 @@ test_orchestrator_trace__memory_may_run_out_anywhere(void **state)
             assert_int_equal(fixture_read(&f, subject, &record), st == ARVO_OK);
         }
         arvo_orchestrator_free(orchestrator);
+        arvo_orchestrator_free(sharing);
         arvo_arena_free(arena);
         assert_int_equal(heap.live, 0);
         if (heap.calls < n) {

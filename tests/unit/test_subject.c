@@ -816,6 +816,38 @@ test_subject__decoded_subject_outlives_seven_decodes(void **state)
     arvo_subject_codec_free(small);
 }
 
+/* What was encoded is known without being decoded, if the codec is told to remember it. */
+static void
+test_subject__what_was_made_may_be_remembered(void **state)
+{
+    (void)state;
+    const arvo_str text = numbered(1);
+    const uint64_t hash = arvo__hash_keyed(text.ptr, text.len);
+    arvo_subject subject = sound();
+    subject.execution_id = ARVO_STR("id-1");
+    arvo_str again;
+    assert_int_equal(arvo_subject_encode(codec, &subject, arena, &again, NULL), ARVO_OK);
+    assert_true(arvo_str_equal(text, again));
+    assert_null(arvo__subject_cache_find(&codec->cache, text, hash));
+
+    const size_t used = arvo_arena_used(arena);
+    arvo__subject_codec_remember(codec, text, arena);
+    assert_int_equal(arvo_arena_used(arena), used);
+    const arvo_subject *cached = arvo__subject_cache_find(&codec->cache, text, hash);
+    assert_non_null(cached);
+    const arvo_subject fresh = decode_by(NULL, text);
+    assert_true(arvo_json_equal(cached->json, fresh.json));
+    assert_true(arvo_str_equal(cached->initiator, fresh.initiator));
+    assert_ptr_equal(decode_by(codec, text).json, cached->json);
+
+    /* Decoding takes the place of what was encoded: nothing is left to remember. */
+    const arvo_str other = numbered(2), third = numbered(3);
+    (void)decode_by(codec, other);
+    arvo__subject_codec_remember(codec, third, arena);
+    assert_null(
+        arvo__subject_cache_find(&codec->cache, third, arvo__hash_keyed(third.ptr, third.len)));
+}
+
 static void
 test_subject__failures_are_not_cached(void **state)
 {
@@ -992,6 +1024,7 @@ main(void)
         WITH(test_subject__cache_hit_uses_no_arena),
         WITH(test_subject__cache_keeps_what_is_used),
         WITH(test_subject__decoded_subject_outlives_seven_decodes),
+        WITH(test_subject__what_was_made_may_be_remembered),
         WITH(test_subject__failures_are_not_cached),
         WITH(test_subject__large_subjects_are_read_but_not_cached),
         WITH(test_subject__steady_state_allocates_nothing),
