@@ -65,7 +65,7 @@ typedef struct arvo_orchestrator_opts {
  * @param out  Owned (arvo_orchestrator_free()).
  * @return ARVO_OK, ARVO_E_INVALID (names the option: no machines, machines of different sources, a
  * version twice, a table of the wrong version or with holes, lenient_subjects other than in
- * shares_with), ARVO_E_NOMEM.
+ * shares_with), ARVO_E_VERSION (telemetry), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_orchestrator_create(
     const arvo_orchestrator_opts *opts, arvo_orchestrator **out, arvo_error *err);
@@ -163,7 +163,8 @@ typedef struct arvo_handling {
 typedef bool (*arvo_handler_fn)(const arvo_handling *handling);
 
 /** Answer with an event: type, data, and optionally to, redirectto, accesscontrol, executionunits,
- * id, extensions of `fields`; the rest as spec 10.1.3. */
+ * id, extensions of `fields`; the rest as spec 10.1.3. Without an id it gets one that depends on
+ * the request and the answer's number only: handling a request again gives the same ids. */
 ARVO_API void arvo_handling_emit(const arvo_handling *handling, const arvo_event *fields);
 /** Answer with sys.{type}.error; always returns false, for `return arvo_handling_fail(...)`. */
 ARVO_API bool arvo_handling_fail(const arvo_handling *handling, arvo_str name, arvo_str message);
@@ -184,8 +185,8 @@ typedef struct arvo_handler_opts {
     const arvo_telemetry *telemetry; /* NULL: off */
 } arvo_handler_opts;
 
-/** @return ARVO_OK, ARVO_E_NOT_FOUND (contract), ARVO_E_INVALID (a version without function),
- * ARVO_E_NOMEM. */
+/** @return ARVO_OK, ARVO_E_NOT_FOUND (contract), ARVO_E_INVALID (a version without function, a
+ * table with holes), ARVO_E_VERSION (telemetry), ARVO_E_NOMEM. */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_error *err);
 

@@ -221,6 +221,15 @@ emission_normalise(
     return ARVO_OK;
 }
 
+static arvo_span *
+emission_trace(arvo__execution *x, arvo_str type, int64_t *out_start_ns)
+{
+    if (x->span == NULL)
+        return NULL;
+    const arvo_str name = arvo_arena_printf(x->arena, "createArvoEvent<%.*s>", ARVO_FMT(type));
+    return arvo__trace_phase(x, name.ptr != NULL ? name.ptr : "createArvoEvent", out_start_ns);
+}
+
 /* Make the event of `fields` and put it on the list. */
 static arvo_status
 emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains)
@@ -235,10 +244,13 @@ emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains
     if (fields->accesscontrol.ptr == NULL)
         fields->accesscontrol = x->event->accesscontrol;
 
+    int64_t start_ns = 0;
+    arvo_span *span = emission_trace(x, fields->type, &start_ns);
     arvo_error why;
     arvo__error_clear(&why);
     const arvo_status st =
         arvo_event_create(fields, x->orchestrator->platform, x->arena, event, &why);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
     if (st != ARVO_OK)

@@ -199,11 +199,14 @@ step_resolve(arvo__execution *x)
 {
     const arvo_registry *registry = &x->orchestrator->registry;
     const arvo_str version = x->has_record ? x->record.version : x->subject.orchestrator_version;
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Resolve Machine", &start_ns);
     arvo_error why;
     arvo__error_clear(&why);
 
     const arvo_status st =
         registry->resolve(registry->self, x->orchestrator->source, version, &x->machine, &why);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
     if (st == ARVO_E_NOMEM)
         return arvo__nomem(x->err);
     if (st != ARVO_OK)
@@ -462,6 +465,18 @@ execute_needs_text(const arvo__execution *x)
            (!x->has_record && x->machine != NULL && arvo_machine_keeps_input(x->machine));
 }
 
+/* The event was consumed, or its row of the outbox done, by someone else since step 4: what that
+ * recorded is the answer. */
+static arvo_status
+execute_yield(arvo__execution *x)
+{
+    x->event_count = 0;
+    const arvo_status st = execute_find_recorded(x);
+    x->outcome = ARVO_OUTCOME_DUPLICATE; /* without events when the inbox has forgotten them */
+    x->is_settled = true;
+    return st;
+}
+
 static arvo_status
 step_commit(arvo__execution *x)
 {
@@ -480,13 +495,15 @@ step_commit(arvo__execution *x)
         if (st == ARVO_OK)
             x->record = record;
     }
-    if (st != ARVO_OK)
+    if (st == ARVO_OK)
+        x->has_record = true;
+    else if (st == ARVO_E_EXISTS && x->orchestrator->has_commit)
+        st = execute_yield(x);
+    else
         st = execute_transaction_error(
             x, ARVO_E_WRITE_FAILED, "the outcome could not be written, nothing has changed", st,
             &why);
     arvo__trace_phase_end(x, span, ARVO_MEASURE_COMMIT_NS, start_ns, st);
-    if (st == ARVO_OK)
-        x->has_record = true;
     return st;
 }
 

@@ -8,6 +8,7 @@
 struct arvo__handling_impl {
     arvo_handler *handler;
     const arvo_handling *handling;
+    const arvo__handler_trace *trace;
     const arvo_event **events;
     size_t count;
     size_t cap;
@@ -53,6 +54,25 @@ handling_units(const struct arvo__handling_impl *impl)
     return arvo_json_number(impl->handling->arena, impl->handler->executionunits);
 }
 
+/* A request that is handled twice gets answers with the same ids, so that whoever gets them twice
+ * knows. */
+static arvo_str
+handling_id(const struct arvo__handling_impl *impl)
+{
+    const arvo_event *request = impl->handling->event;
+    const arvo_str parts[] = { impl->handler->type, request->subject, request->source,
+                               request->id };
+    uint64_t high = impl->count, low = ~(uint64_t)impl->count;
+    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++) {
+        high = arvo__hash(parts[i].ptr, parts[i].len, high);
+        low = arvo__hash(parts[i].ptr, parts[i].len, low);
+    }
+    return arvo_arena_printf(
+        impl->handling->arena, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(high >> 32),
+        (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
+        (unsigned)(low >> 48 & 0x3fff) | 0x8000, (unsigned long long)(low & 0xffffffffffff));
+}
+
 /* The answer's fields over what the request says of it (spec 10.1.3). */
 static arvo_event
 handling_fields(const struct arvo__handling_impl *impl, const arvo_event *fields)
@@ -67,9 +87,11 @@ handling_fields(const struct arvo__handling_impl *impl, const arvo_event *fields
         answer.executionunits = handling_units(impl);
     if (answer.accesscontrol.ptr == NULL)
         answer.accesscontrol = request->accesscontrol;
-    answer.traceparent = request->traceparent;
-    answer.tracestate = request->tracestate;
+    answer.traceparent = impl->trace->traceparent;
+    answer.tracestate = impl->trace->tracestate;
     answer.parentid = request->id;
+    if (answer.id.ptr == NULL)
+        answer.id = handling_id(impl);
     return answer;
 }
 
@@ -214,44 +236,68 @@ handler_function(const arvo_handler *handler, const arvo_contract_version *versi
     return handler->handle;
 }
 
+/* Call the function; its answers are in impl->events. */
+static arvo_status
+handler_call(
+    struct arvo__handling_impl *impl, const arvo_contract_version *version, const arvo_event *event,
+    arvo_arena *arena)
+{
+    arvo_handler *handler = impl->handler;
+    const arvo_handling handling = {
+        .event = event, .contract = version, .arena = arena, .user = handler->user, .impl = impl
+    };
+    impl->handling = &handling;
+    const bool ok = handler_function(handler, version)(&handling);
+    if (impl->status != ARVO_OK)
+        return impl->status;
+    if (ok && !impl->failed)
+        return ARVO_OK;
+    (void)arvo_handling_fail(&handling, ARVO_STR("Error"), ARVO_STR("the handler failed"));
+    return handling_system_error(impl);
+}
+
+static arvo_status
+handler_run(struct arvo__handling_impl *impl, const arvo_event *event, arvo_arena *arena)
+{
+    const arvo_handler *handler = impl->handler;
+    if (!arvo_str_equal(event->type, handler->type))
+        return arvo__fail(
+            impl->err, ARVO_E_CONFIG, "event %.*s: its type is %.*s, the handler serves %.*s",
+            ARVO_FMT(event->id), ARVO_FMT(event->type), ARVO_FMT(handler->type));
+
+    const arvo_contract_version *version;
+    arvo_status st = handler_version(handler, event, &version, impl->err);
+    if (st != ARVO_OK)
+        return st;
+    arvo_event normalised = *event;
+    st = handler_normalise(version, &normalised, arena, impl->err);
+    return st == ARVO_OK ? handler_call(impl, version, &normalised, arena) : st;
+}
+
 arvo_status
 arvo_handler_execute(
     arvo_handler *handler, const arvo_event *event, arvo_arena *arena, arvo_event_list *out,
     arvo_error *err)
 {
     ARVO_ASSERT(handler != NULL && event != NULL && arena != NULL && out != NULL);
-    if (!arvo_str_equal(event->type, handler->type))
-        return arvo__fail(
-            err, ARVO_E_CONFIG, "event %.*s: its type is %.*s, the handler serves %.*s",
-            ARVO_FMT(event->id), ARVO_FMT(event->type), ARVO_FMT(handler->type));
+    arvo__handler_trace trace;
+    arvo__handler_trace_open(handler, event, arena, &trace);
 
-    const arvo_contract_version *version;
-    arvo_status st = handler_version(handler, event, &version, err);
-    if (st != ARVO_OK)
-        return st;
-    arvo_event normalised = *event;
-    st = handler_normalise(version, &normalised, arena, err);
-    if (st != ARVO_OK)
-        return st;
-
-    struct arvo__handling_impl impl = { .handler = handler, .err = err };
-    const arvo_handling handling = { .event = &normalised,
-                                     .contract = version,
-                                     .arena = arena,
-                                     .user = handler->user,
-                                     .impl = &impl };
-    impl.handling = &handling;
-    const bool ok = handler_function(handler, version)(&handling);
-    if (impl.status != ARVO_OK)
-        return impl.status;
-    if (!ok || impl.failed) {
-        (void)arvo_handling_fail(&handling, ARVO_STR("Error"), ARVO_STR("the handler failed"));
-        st = handling_system_error(&impl);
-        if (st != ARVO_OK)
-            return st;
+    arvo_error local;
+    arvo__error_clear(&local);
+    struct arvo__handling_impl impl = { .handler = handler, .trace = &trace, .err = &local };
+    const arvo_status st = handler_run(&impl, event, arena);
+    if (st == ARVO_OK) {
+        *out = (arvo_event_list){ impl.events, impl.count };
+        arvo__handler_trace_close(&trace, *out, impl.error_name, impl.error_message);
+        return ARVO_OK;
     }
-    *out = (arvo_event_list){ impl.events, impl.count };
-    return ARVO_OK;
+    arvo__handler_trace_close(
+        &trace, (arvo_event_list){ NULL, 0 }, arvo_str_from(arvo_status_name(st)),
+        arvo_str_from(local.text));
+    if (err != NULL)
+        *err = local;
+    return st;
 }
 
 /* ---- Life --------------------------------------------------------------------------------- */
@@ -340,6 +386,11 @@ arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_erro
             opts->contract_uri);
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
+    if (opts->telemetry != NULL) {
+        const arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+        if (st != ARVO_OK)
+            return st;
+    }
 
     arvo_handler *handler = arvo__handler_new(opts->allocator, opts->contracts);
     if (handler == NULL)
@@ -348,6 +399,7 @@ arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_erro
     handler->type = arvo_contract_type(contract);
     handler->user = opts->user;
     handler->executionunits = opts->executionunits;
+    handler->telemetry = opts->telemetry;
     if (opts->platform != NULL)
         handler->platform = opts->platform;
     const arvo_status st = handler_bind(handler, opts, err);

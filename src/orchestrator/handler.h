@@ -32,11 +32,28 @@ struct arvo_handler {
     void *user;
     double executionunits;
     const arvo_platform *platform;
+    const arvo_telemetry *telemetry; /* NULL: off */
     bool is_mock;
     arvo__expr_set *expressions; /* of a mock */
     arvo__mock_reply *replies;
     size_t reply_count;
 };
+
+/* The span of one call, and what its answers carry (trace.c). */
+typedef struct arvo__handler_trace {
+    const arvo_telemetry *telemetry; /* NULL: off */
+    arvo_span *span;
+    arvo_str traceparent;
+    arvo_str tracestate;
+} arvo__handler_trace;
+
+void arvo__handler_trace_open(
+    const arvo_handler *handler, const arvo_event *event, arvo_arena *arena,
+    arvo__handler_trace *out);
+/* error_name none: it succeeded. */
+void arvo__handler_trace_close(
+    const arvo__handler_trace *trace, arvo_event_list answers, arvo_str error_name,
+    arvo_str error_message);
 
 /* An empty handler over a set of contracts (NULL: none); NULL when out of memory. */
 arvo_handler *arvo__handler_new(const arvo_allocator *allocator, arvo_contracts *contracts);

@@ -122,7 +122,8 @@ void arvo__trace_open(arvo__execution *x);
 void arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err);
 void arvo__trace_log(arvo__execution *x, arvo_severity severity, const char *format, ...)
     ARVO_PRINTF(3, 4);
-/* A child span around one phase; ends with arvo__trace_phase_end. */
+/* A child span around one phase; ends with arvo__trace_phase_end. ARVO_MEASURE_COUNT: nothing is
+ * measured. */
 arvo_span *arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns);
 void arvo__trace_phase_end(
     arvo__execution *x, arvo_span *span, arvo_measure measure, int64_t start_ns,

@@ -6,6 +6,9 @@
 #include <stdio.h>
 
 #include "event/internal.h"
+#include "orchestrator/handler.h"
+
+/* ---- Orchestrators ----------------------------------------------------------------- */
 
 static int64_t
 trace_now(const arvo__execution *x)
@@ -155,10 +158,63 @@ arvo__trace_phase_end(
     const arvo_telemetry *t = x->orchestrator->telemetry;
     if (t == NULL)
         return;
-    t->measure(t->self, measure, (double)(trace_now(x) - start_ns));
+    if (measure != ARVO_MEASURE_COUNT)
+        t->measure(t->self, measure, (double)(trace_now(x) - start_ns));
     if (span != NULL)
         t->span_end(
             t->self, span,
             status != ARVO_OK ? arvo_str_from(arvo_status_name(status)) : ARVO_STR_NONE,
             status != ARVO_OK ? arvo_str_from(arvo_status_text(status)) : ARVO_STR_NONE);
+}
+
+/* ---- Handlers ------------------------------------------------------------------------ */
+
+void
+arvo__handler_trace_open(
+    const arvo_handler *handler, const arvo_event *event, arvo_arena *arena,
+    arvo__handler_trace *out)
+{
+    const arvo_telemetry *t = handler->telemetry;
+    *out = (arvo__handler_trace){ .telemetry = t,
+                                  .traceparent = event->traceparent,
+                                  .tracestate = event->tracestate };
+    if (t == NULL)
+        return;
+    arvo_trace_context parent, own = { { 0 }, { 0 }, 0 };
+    const bool has_parent =
+        event->traceparent.ptr != NULL && arvo_trace_context_parse(event->traceparent, &parent);
+    const arvo_str uri =
+        handler->contract != NULL ? arvo_contract_uri(handler->contract) : handler->type;
+    const arvo_str name = arvo_arena_printf(arena, "ArvoEventHandler<%.*s>", ARVO_FMT(uri));
+    out->span = t->span_start(
+        t->self, name.ptr != NULL ? name : ARVO_STR("ArvoEventHandler"), ARVO_SPAN_CONSUMER,
+        has_parent ? &parent : NULL, &own);
+    if (out->span == NULL)
+        return;
+    char header[ARVO_TRACEPARENT_BYTES];
+    arvo_trace_context_format(&own, header);
+    out->traceparent = arvo_arena_str_dup(arena, (arvo_str){ header, sizeof(header) });
+    if (!has_parent)
+        out->tracestate = ARVO_STR_NONE;
+    t->span_str(t->self, out->span, ARVO_STR("arvo.span.kind"), ARVO_STR("EVENT_HANDLER"));
+    t->span_str(t->self, out->span, ARVO_STR("openinference.span.kind"), ARVO_STR("CHAIN"));
+    t->span_str(t->self, out->span, ARVO_STR("arvo.handler.source"), handler->type);
+    t->span_str(t->self, out->span, ARVO_STR("arvo.contract.uri"), uri);
+    arvo__event_attributes(event, ARVO_STR("to_process.0."), t, out->span);
+}
+
+void
+arvo__handler_trace_close(
+    const arvo__handler_trace *trace, arvo_event_list answers, arvo_str error_name,
+    arvo_str error_message)
+{
+    const arvo_telemetry *t = trace->telemetry;
+    if (t == NULL || trace->span == NULL)
+        return;
+    for (size_t i = 0; i < answers.count; i++) {
+        char prefix[32];
+        const int len = snprintf(prefix, sizeof(prefix), "to_emit.%zu.", i);
+        arvo__event_attributes(answers.items[i], (arvo_str){ prefix, (size_t)len }, t, trace->span);
+    }
+    t->span_end(t->self, trace->span, error_name, error_message);
 }

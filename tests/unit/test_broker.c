@@ -114,6 +114,39 @@ test_handler__answers_are_addressed_as_the_request_says(void **state)
 }
 
 static void
+test_handler__a_request_handled_twice_is_answered_with_the_same_id(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    arvo_handler *handler = open_handler(&f, "ok");
+    arvo_event_list first, again, other;
+    arvo_event event = request(&f);
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &first, &f.err), f.err);
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &again, &f.err), f.err);
+    assert_true(arvo_str_equal(first.items[0]->id, again.items[0]->id));
+
+    /* A UUID of the kind whose bits are the maker's own (RFC 9562, version 8). */
+    const arvo_str id = first.items[0]->id;
+    assert_int_equal(id.len, ARVO_UUID_BYTES);
+    assert_int_equal(id.ptr[14], '8');
+    assert_non_null(strchr("89ab", id.ptr[19]));
+    for (size_t i = 0; i < id.len; i++)
+        assert_non_null(
+            strchr(i == 8 || i == 13 || i == 18 || i == 23 ? "-" : "0123456789abcdef", id.ptr[i]));
+
+    /* Another request, or the same id from another source, is answered with another. */
+    event.source = ARVO_STR("com.other.client");
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &other, &f.err), f.err);
+    assert_false(arvo_str_equal(other.items[0]->id, id));
+    event = request(&f);
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &other, &f.err), f.err);
+    assert_false(arvo_str_equal(other.items[0]->id, id));
+    arvo_handler_free(handler);
+    fixture_close(&f);
+}
+
+static void
 test_handler__a_failure_is_a_system_error_to_the_source(void **state)
 {
     (void)state;
@@ -514,6 +547,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_handler__answers_are_addressed_as_the_request_says),
+        cmocka_unit_test(test_handler__a_request_handled_twice_is_answered_with_the_same_id),
         cmocka_unit_test(test_handler__a_failure_is_a_system_error_to_the_source),
         cmocka_unit_test(test_handler__wrong_requests_and_answers_are_refused),
         cmocka_unit_test(test_mock__the_first_reply_whose_guard_holds),

@@ -160,6 +160,40 @@ test_orchestrator__redelivery_gives_the_recorded_events(void **state)
     fixture_close(&f);
 }
 
+/* Two processes took one row of the outbox; the second finds it done when it commits. */
+static void
+test_orchestrator__an_event_that_someone_else_consumed_is_a_duplicate(void **state)
+{
+    (void)state;
+    fixture f;
+    arvo_memory *memory;
+    arvo_error err;
+    assert_ok(arvo_memory_open("memory:?inbox=0", &memory, &err), err);
+    fixture_open_with(&f, (arvo_orchestrator_opts){ .memory = memory });
+    f.memory = memory;
+    const arvo_str subject = fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL);
+    const arvo_event start = fixture_start(&f, subject, "plain");
+    assert_ok(
+        arvo_orchestrator_execute_from(f.orchestrator, &start, 0, f.arena, &f.result, &f.err),
+        f.err);
+    const arvo_event reply =
+        fixture_event(&f, "evt.payment.charge.success", subject, "{'paymentId':'p'}");
+    assert_ok(
+        arvo_orchestrator_execute_from(f.orchestrator, &reply, 12345, f.arena, &f.result, &f.err),
+        f.err);
+    assert_outcome(f, ARVO_OUTCOME_DUPLICATE);
+    assert_int_equal(f.result.all.count, 0);
+    arvo_record record;
+    assert_true(fixture_read(&f, subject, &record));
+    assert_int_equal(record.revision, 1);
+    assert_str_is(record.status, "active");
+
+    /* The lock was given back. */
+    assert_ok(fixture_execute(&f, &reply), f.err);
+    assert_outcome(f, ARVO_OUTCOME_EXECUTED);
+    fixture_close(&f);
+}
+
 static void
 test_orchestrator__second_start_is_an_event_like_any_other(void **state)
 {
@@ -720,6 +754,7 @@ main(void)
         cmocka_unit_test(test_orchestrator__completion_follows_redirectto_of_the_subject),
         cmocka_unit_test(test_orchestrator__version_0_0_0_is_the_latest_for_good),
         cmocka_unit_test(test_orchestrator__redelivery_gives_the_recorded_events),
+        cmocka_unit_test(test_orchestrator__an_event_that_someone_else_consumed_is_a_duplicate),
         cmocka_unit_test(test_orchestrator__second_start_is_an_event_like_any_other),
         cmocka_unit_test(test_orchestrator__misrouted_events_are_ignored),
         cmocka_unit_test(test_orchestrator__child_gets_a_subject_of_its_own),

@@ -98,8 +98,13 @@ static void
 test_orchestrator_trace__spans_show_every_phase(void **state)
 {
     (void)state;
-    static const char *const names[] = { "Orchestrator<#/orc/order>@<arvo.orc.order>", "Lock",
-                                         "Read", "Execute Machine", "Commit" };
+    static const char *const names[] = { "Orchestrator<#/orc/order>@<arvo.orc.order>",
+                                         "Lock",
+                                         "Read",
+                                         "Resolve Machine",
+                                         "Execute Machine",
+                                         "createArvoEvent<com.payment.charge>",
+                                         "Commit" };
     recorder r = { 0 };
     const arvo_telemetry table = recorder_table(&r);
     fixture f;
@@ -138,6 +143,74 @@ test_orchestrator_trace__spans_show_every_phase(void **state)
     assert_int_equal(r.measures[ARVO_MEASURE_EVENTS_FAILED], 1);
     assert_ok(fixture_execute(&f, &start), f.err);
     assert_int_equal(r.measures[ARVO_MEASURE_EVENTS_DEDUPLICATED], 1);
+    fixture_close(&f);
+}
+
+static bool
+decline(const arvo_handling *handling)
+{
+    if (handling->user != NULL)
+        return arvo_handling_fail(handling, ARVO_STR("Declined"), ARVO_STR("no money"));
+    const arvo_event answer = { .type = ARVO_STR("evt.payment.charge.success"),
+                                .data = support_json(handling->arena, "{\"paymentId\":\"p\"}") };
+    arvo_handling_emit(handling, &answer);
+    return true;
+}
+
+static void
+test_orchestrator_trace__a_handler_has_a_span_of_its_own(void **state)
+{
+    (void)state;
+    static const arvo_handler_version versions[] = { { "1.0.0", decline }, { 0 } };
+    recorder r = { 0 };
+    const arvo_telemetry table = recorder_table(&r);
+    fixture f;
+    fixture_open(&f);
+    arvo_handler_opts opts = { .contracts = f.contracts,
+                               .contract_uri = "#/services/payment",
+                               .versions = versions,
+                               .telemetry = &table };
+    arvo_event event = fixture_event(
+        &f, "com.payment.charge", fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL),
+        "{'orderId':'o','amount':1}");
+    event.traceparent = ARVO_STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    event.tracestate = ARVO_STR("k=v");
+
+    arvo_handler *handler = NULL;
+    arvo_event_list answers;
+    assert_ok(arvo_handler_create(&opts, &handler, &f.err), f.err);
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &answers, &f.err), f.err);
+    arvo_handler_free(handler);
+    assert_int_equal(r.count, 1);
+    assert_string_equal(r.names[0], "ArvoEventHandler<#/services/payment>");
+    assert_true(r.ended[0]);
+    assert_string_equal(r.error_types[0], "");
+    assert_true(r.has_parent[0]);
+    assert_string_equal(r.first_to_emit, "evt.payment.charge.success");
+    assert_str_is(
+        answers.items[0]->traceparent, "00-abababababababababababababababab-0101010101010101-01");
+    assert_str_is(answers.items[0]->tracestate, "k=v");
+
+    /* A failure ends it with the error's name, a violation with the status'. */
+    opts.user = &r;
+    handler = NULL;
+    assert_ok(arvo_handler_create(&opts, &handler, &f.err), f.err);
+    assert_ok(arvo_handler_execute(handler, &event, f.arena, &answers, &f.err), f.err);
+    assert_string_equal(r.error_types[1], "Declined");
+    event.type = ARVO_STR("com.payment.refund");
+    assert_int_equal(
+        arvo_handler_execute(handler, &event, f.arena, &answers, &f.err), ARVO_E_CONFIG);
+    assert_string_equal(r.error_types[2], arvo_status_name(ARVO_E_CONFIG));
+    assert_true(r.ended[2]);
+    arvo_handler_free(handler);
+
+    /* A table with holes is refused. */
+    arvo_telemetry hollow = table;
+    hollow.span_end = NULL;
+    opts.telemetry = &hollow;
+    handler = NULL;
+    assert_int_equal(arvo_handler_create(&opts, &handler, &f.err), ARVO_E_INVALID);
+    assert_null(handler);
     fixture_close(&f);
 }
 
@@ -195,6 +268,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orchestrator_trace__spans_show_every_phase),
+        cmocka_unit_test(test_orchestrator_trace__a_handler_has_a_span_of_its_own),
         cmocka_unit_test(test_orchestrator_trace__memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
