@@ -195,8 +195,8 @@ struct arvo_machine {
     arvo__map events;              /* descriptor -> number + 1 */
     arvo__map ids;                 /* id -> state + 1 */
     const arvo__template *context; /* NULL: {} */
-    /* Its history states or lists of targets may lead to a value with two children of one compound
-     * state, or with a history state in it: XState lets that happen, and resumes from it. */
+    /* Its history states may lead to a value with two children of one compound state, or with a
+     * history state in it: XState lets that happen, and resumes from it. */
     bool is_loose;
     chart_transition start; /* into the initial states */
 };

@@ -172,6 +172,22 @@ type_check(compiler *c, const arvo_json *json, const chart_state *state)
     return ARVO_OK;
 }
 
+/* XState never takes it in these places, and says nothing. */
+static arvo_status
+done_check(compiler *c, const arvo_json *json, const chart_state *state)
+{
+    const bool is_root = state->parent == CHART_NONE;
+    if (arvo_json_get(json, "onDone") == NULL || (!is_root && !chart_is_leaf(state)))
+        return ARVO_OK;
+    (void)arvo__compile_enter(c, ARVO_STR("onDone"));
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID, "%s",
+        is_root ? "never taken, for a machine that is done ends: write `output`, or `entry` of the "
+                  "final state"
+                : "never taken, for it waits for a final child, and this state has no `states`: "
+                  "write `on` or `always`");
+}
+
 static arvo_status
 type_read(compiler *c, const arvo_json *json, chart_state *state)
 {
@@ -185,7 +201,9 @@ type_read(compiler *c, const arvo_json *json, chart_state *state)
         state->type = CHART_COMPOUND;
     else if (history != NULL && arvo_json_bool_or(history, true))
         state->type = CHART_HISTORY;
-    return st == ARVO_OK ? type_check(c, json, state) : st;
+    if (st == ARVO_OK)
+        st = type_check(c, json, state);
+    return st == ARVO_OK ? done_check(c, json, state) : st;
 }
 
 /* ---- Ids and notes ---- */

@@ -202,6 +202,63 @@ value_plain(compiler *c, const arvo_json *value)
     return object;
 }
 
+/* XState answers false for ever where a value names no state, or one that is never active. */
+static arvo_status
+check_value_key(compiler *c, uint16_t state, arvo_str key, uint16_t *out)
+{
+    *out = arvo__chart_child(c->machine, state, key);
+    if (*out != CHART_NONE && c->states[*out].type != CHART_HISTORY)
+        return ARVO_OK;
+    const arvo_str parent = c->states[state].id;
+    if (*out != CHART_NONE)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "'%.*s' of '%.*s' is a history state, which is never active: name a state that is",
+            ARVO_FMT(key), ARVO_FMT(parent));
+    arvo_str names[64];
+    size_t count = 0;
+    const chart_states children = c->states[state].children;
+    for (uint32_t i = 0; i < children.count && count < ARVO_COUNT_OF(names); i++)
+        names[count++] = c->states[children.items[i]].key;
+    const arvo_str suggestion = arvo__compile_suggest(c, key, names, count);
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID,
+        "state '%.*s' has no child '%.*s': write the path from the root, such as a.b, or "
+        "\"#id\"%.*s",
+        ARVO_FMT(parent), ARVO_FMT(key), ARVO_FMT(suggestion));
+}
+
+static arvo_status
+check_value(compiler *c, uint16_t state, const arvo_json *value)
+{
+    uint16_t child;
+    if (arvo_json_type_of(value) == ARVO_JSON_STRING)
+        return check_value_key(c, state, arvo_json_str(value), &child);
+    arvo_status st = ARVO_OK;
+    for (size_t i = 0; i < arvo_json_count(value) && st == ARVO_OK; i++) {
+        st = check_value_key(c, state, arvo_json_key_at(value, i), &child);
+        if (st == ARVO_OK)
+            st = check_value(c, child, arvo_json_at(value, i));
+    }
+    return st;
+}
+
+static arvo_status
+compile_state_id(compiler *c, arvo_str text, chart_guard *guard)
+{
+    arvo_error reason = { 0 };
+    guard->kind = CHART_GUARD_STATE;
+    guard->state = arvo__chart_resolve_id(c->machine, text, &reason);
+    if (guard->state == CHART_NONE)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "%s", reason.text);
+    if (c->states[guard->state].type == CHART_HISTORY)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "'%.*s' is a history state, which is never active: name a state that is",
+            ARVO_FMT(text));
+    return ARVO_OK;
+}
+
 static arvo_status
 compile_state(compiler *c, const arvo_json *json, chart_guard *guard)
 {
@@ -216,18 +273,16 @@ compile_state(compiler *c, const arvo_json *json, chart_guard *guard)
     if (st == ARVO_OK && !is_state_value(state, 0))
         st = arvo__compile_fail(
             c, ARVO_E_INVALID, "needs `state`: \"#id\", or a state value such as a.b");
+    const size_t state_mark = arvo__compile_enter(c, ARVO_STR("state"));
     if (st == ARVO_OK && text.len > 0 && text.ptr[0] == '#') {
-        arvo_error reason = { 0 };
-        guard->kind = CHART_GUARD_STATE;
-        guard->state = arvo__chart_resolve_id(c->machine, text, &reason);
-        if (guard->state == CHART_NONE)
-            st = arvo__compile_fail(c, ARVO_E_INVALID, "%s", reason.text);
+        st = compile_state_id(c, text, guard);
     } else if (st == ARVO_OK) {
         guard->kind = CHART_GUARD_STATE_VALUE;
         guard->value = value_plain(c, state);
-        if (arvo_arena_failed(c->arena))
-            st = arvo__nomem(c->err);
+        st = arvo_arena_failed(c->arena) ? arvo__nomem(c->err)
+                                         : check_value(c, CHART_ROOT, guard->value);
     }
+    arvo__compile_leave(c, state_mark);
     arvo__compile_leave(c, mark);
     return st;
 }

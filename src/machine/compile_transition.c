@@ -82,6 +82,41 @@ target_compile(compiler *c, uint16_t source, const arvo_json *json, bool of_hist
     return target_unknown(c, source, target, &reason);
 }
 
+/* Whether two states can be active together: the same, or in different regions of a parallel one.
+ */
+static bool
+is_orthogonal(const compiler *c, uint16_t a, uint16_t b)
+{
+    if (a == b)
+        return true;
+    if (chart_is_descendant(c->machine, a, b) || chart_is_descendant(c->machine, b, a))
+        return false;
+    uint16_t ancestor = c->states[a].parent;
+    while (ancestor != CHART_NONE && !chart_is_descendant(c->machine, b, ancestor))
+        ancestor = c->states[ancestor].parent;
+    return ancestor != CHART_NONE && c->states[ancestor].type == CHART_PARALLEL;
+}
+
+/* XState enters all of them, and shows the first in its value. */
+static arvo_status
+targets_check(compiler *c, const chart_states *targets)
+{
+    for (uint32_t k = 1; k < targets->count; k++)
+        for (uint32_t i = 0; i < k; i++) {
+            const arvo_str a = c->states[targets->items[i]].id;
+            const arvo_str b = c->states[targets->items[k]].id;
+            if (is_orthogonal(c, targets->items[i], targets->items[k]))
+                continue;
+            (void)arvo__compile_enter_item(c, k);
+            return arvo__compile_fail(
+                c, ARVO_E_INVALID,
+                "'%.*s' and '%.*s' cannot be active together: targets of a list lie in different "
+                "regions of a parallel state; keep one of the two",
+                ARVO_FMT(a), ARVO_FMT(b));
+        }
+    return ARVO_OK;
+}
+
 /* One target or a list of them; "" means none, as in XState. */
 static arvo_status
 targets_compile(
@@ -105,28 +140,7 @@ targets_compile(
         arvo__compile_leave(c, mark);
     }
     *out = (chart_states){ items, (uint32_t)count };
-    return st;
-}
-
-/* Whether two states can only be active together against the rules: they do not lie in different
- * regions of a parallel state. */
-static bool
-is_loose_pair(const compiler *c, uint16_t a, uint16_t b)
-{
-    uint16_t ancestor = c->states[a].parent;
-    while (ancestor != CHART_NONE && !chart_is_descendant(c->machine, b, ancestor))
-        ancestor = c->states[ancestor].parent;
-    return a != b && (ancestor == CHART_NONE || c->states[ancestor].type != CHART_PARALLEL ||
-                      chart_is_descendant(c->machine, b, a));
-}
-
-static void
-loose_note(compiler *c, const chart_states *targets)
-{
-    for (uint32_t i = 0; i < targets->count && !c->machine->is_loose; i++)
-        for (uint32_t k = i + 1; k < targets->count; k++)
-            c->machine->is_loose |= is_loose_pair(c, targets->items[i], targets->items[k]) ||
-                                    is_loose_pair(c, targets->items[k], targets->items[i]);
+    return st == ARVO_OK ? targets_check(c, out) : st;
 }
 
 /* ---- Transitions ---- */
@@ -190,10 +204,8 @@ transition_compile(compiler *c, uint16_t source, const arvo_json *json, chart_tr
             c, ARVO_E_INVALID,
             "a transition is a target, {target, guard, actions}, a list of these, or null");
     }
-    if (st == ARVO_OK) {
-        loose_note(c, &t->targets);
+    if (st == ARVO_OK)
         transition_settle(c, t);
-    }
     return st;
 }
 
@@ -233,8 +245,8 @@ event_number(compiler *c, arvo_str descriptor, uint32_t *out)
     return ARVO_OK;
 }
 
-/* "a.b.*" takes "a.b" and whatever begins with "a.b."; a '*' token before the last never matches
- * (spec 11.3.3). Returns whether it is a wildcard that can match. */
+/* "a.b.*" takes "a.b" and whatever begins with "a.b." (spec 11.3.3). Returns whether it is a
+ * wildcard. */
 static bool
 wildcard_read(chart_handler *handler)
 {
@@ -244,15 +256,30 @@ wildcard_read(chart_handler *handler)
     if (text.len < 2 || memcmp(text.ptr + text.len - 2, ".*", 2) != 0)
         return false;
     handler->prefix = (arvo_str){ text.ptr, text.len - 2 };
-    size_t begin = 0;
-    for (size_t i = 0; i <= handler->prefix.len; i++) {
-        if (i < handler->prefix.len && text.ptr[i] != '.')
-            continue;
-        if (i - begin == 1 && text.ptr[begin] == '*')
-            return false;
-        begin = i + 1;
-    }
     return true;
+}
+
+/* A '*' anywhere else matches no event, and XState says nothing. */
+static arvo_status
+descriptor_check(compiler *c, arvo_str descriptor)
+{
+    if (descriptor.len == 0)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "an event needs a type; for a transition without an event write `always`");
+    chart_handler handler = { .descriptor = descriptor };
+    const size_t tail = !wildcard_read(&handler) ? 0 : handler.prefix.ptr != NULL ? 2 : 1;
+    const char *const star = memchr(descriptor.ptr, '*', descriptor.len - tail);
+    if (star == NULL)
+        return ARVO_OK;
+    size_t head = (size_t)(star - descriptor.ptr);
+    while (head > 0 && descriptor.ptr[head - 1] != '.')
+        head--;
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID,
+        "`*` stands alone or ends a type behind a dot; this matches no event: write `%.*s*`, and "
+        "a guard on .event.type",
+        (int)head, descriptor.ptr);
 }
 
 /* Length as JavaScript counts it: UTF-16 units. */
@@ -329,12 +356,8 @@ on_compile(
     for (size_t i = 0; i < on_count && st == ARVO_OK; i++) {
         const arvo_str descriptor = arvo_json_key_at(on, order[i]);
         const size_t key_mark = arvo__compile_enter(c, descriptor);
-        if (descriptor.len == 0)
-            st = arvo__compile_fail(
-                c, ARVO_E_INVALID,
-                "an event needs a type; for a transition without an event write "
-                "`always`");
-        else
+        st = descriptor_check(c, descriptor);
+        if (st == ARVO_OK)
             st = handler_compile(
                 c, number, descriptor, arvo_json_at(on, order[i]), &handlers[(*count)++]);
         arvo__compile_leave(c, key_mark);
@@ -392,6 +415,19 @@ events_compile(compiler *c, uint16_t number)
 
 /* ---- Defaults ---- */
 
+/* Where it would have no effect. XState does run the actions of a parallel state's. */
+static arvo_status
+initial_check(compiler *c, const chart_state *state, const arvo_json *initial)
+{
+    if (state->type == CHART_PARALLEL && arvo_json_get(initial, "actions") == NULL)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID, "a parallel state enters all its regions at once: leave it out");
+    if (chart_is_leaf(state))
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID, "this state has no `states` to enter: leave it out, or add them");
+    return ARVO_OK;
+}
+
 static arvo_status
 initial_compile(compiler *c, uint16_t number)
 {
@@ -403,10 +439,10 @@ initial_compile(compiler *c, uint16_t number)
         return arvo__compile_fail(
             c, ARVO_E_INVALID, "needs `initial`, the child to enter first; '%.*s', say",
             ARVO_FMT(c->states[state->children.items[0]].key));
-    arvo_status st = ARVO_OK;
     const size_t mark = arvo__compile_enter(c, ARVO_STR("initial"));
+    arvo_status st = initial_check(c, state, initial);
     arvo_str key = arvo_json_str(initial);
-    if (arvo_json_type_of(initial) == ARVO_JSON_OBJECT) {
+    if (st == ARVO_OK && arvo_json_type_of(initial) == ARVO_JSON_OBJECT) {
         st = arvo__compile_keys(c, initial, initial_keys, "an initial transition");
         key = arvo_json_str(arvo_json_get(initial, "target"));
     }

@@ -157,6 +157,11 @@ compile(compiler *c)
         (void)arvo__compile_enter(c, ARVO_STR("kind"));
         return arvo__compile_fail(c, ARVO_E_INVALID, "must be machine");
     }
+    if (arvo_json_get(c->root, "states") == NULL && arvo_json_get(c->root, "id") == NULL)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "a machine without `id` and without `states` does nothing: give it an `id`, `initial` "
+            "and `states`");
     arvo_status st = tables_copy(c);
     if (st == ARVO_OK)
         st = definition_write(c);

@@ -56,7 +56,21 @@ static const struct refusal {
     { "'states':{'a':{}}", ARVO_E_INVALID, "needs `initial`" },
     { "'initial':'b','states':{'ab':{},'bc':{}}", ARVO_E_INVALID, "no child of this state" },
     { "'initial':{'actions':[]},'states':{'a':{}}", ARVO_E_INVALID, "no child of this state" },
-    { "'initial':'a'", ARVO_E_INVALID, "no child of this state" },
+    { "'initial':'a'", ARVO_E_INVALID, "/initial: this state has no `states` to enter" },
+    { "'initial':'a','states':{'a':{'type':'final','initial':'b'}}", ARVO_E_INVALID,
+      "/states/a/initial: this state has no `states` to enter" },
+    { "'type':'parallel','initial':'a','states':{'a':{},'b':{}}", ARVO_E_INVALID,
+      "/initial: a parallel state enters all its regions at once: leave it out" },
+    { "'type':'parallel','initial':{'target':'a'},'states':{'a':{},'b':{}}", ARVO_E_INVALID,
+      "/initial: a parallel state enters all" },
+    { "'type':'parallel','initial':{'target':'q','actions':[]},'states':{'a':{}}", ARVO_E_INVALID,
+      "no child of this state" },
+    { "'initial':'a','states':{'a':{'onDone':'b'},'b':{}}", ARVO_E_INVALID,
+      "/states/a/onDone: never taken, for it waits for a final child" },
+    { "'initial':'a','states':{'a':{'type':'final','onDone':'b'},'b':{}}", ARVO_E_INVALID,
+      "/states/a/onDone: never taken" },
+    { "'initial':'a','onDone':'.a','states':{'a':{'type':'final'}}", ARVO_E_INVALID,
+      "/onDone: never taken, for a machine that is done ends: write `output`" },
     { "'initial':'a','states':{'a':{'invoke':{'src':'x'}}}", ARVO_E_UNSUPPORTED,
       "/states/a/invoke: invoke is not supported: emit an event" },
     { "'initial':'a','states':{'a':{'invoke':{}}}", ARVO_E_UNSUPPORTED, "invoke" },
@@ -111,6 +125,29 @@ static const struct refusal {
     { "'initial':'a','states':{'a':{'on':{'E':'#q'}}}", ARVO_E_INVALID, "no state has the id 'q'" },
     { "'initial':'a','on':{'E':'a'},'states':{'a':{}}", ARVO_E_INVALID, "write '.a'" },
     { "'initial':'a','states':{'a':{'on':{'E':{'target':5}}}}", ARVO_E_INVALID, "a target is" },
+    { "'initial':'a','states':{'a':{'on':{'E':{'target':['b','c']}}},'b':{},'c':{}}",
+      ARVO_E_INVALID,
+      "/states/a/on/E/target/1: 'm.b' and 'm.c' cannot be active together: targets of a list lie "
+      "in different regions of a parallel state" },
+    { "'initial':'a','states':{'a':{'on':{'E':{'target':['b','.','b.x']}}},'b':{'initial':'x',"
+      "'states':{'x':{}}}}",
+      ARVO_E_INVALID, "/states/a/on/E/target/1: 'm.b' and 'm.a' cannot" },
+    { "'initial':'a','states':{'a':{'on':{'E':{'target':['b','b.x']}}},'b':{'initial':'x',"
+      "'states':{'x':{}}}}",
+      ARVO_E_INVALID, "'m.b' and 'm.b.x' cannot be active together" },
+    { "'initial':'a','states':{'a':{'on':{'E':{'target':['p.h','p.x']}}},'p':{'initial':'x',"
+      "'states':{'x':{},'h':{'type':'history'}}}}",
+      ARVO_E_INVALID, "'m.p.h' and 'm.p.x' cannot be active together" },
+    { "'initial':'a','states':{'a':{},'b':{},'h':{'type':'history','target':['a','b']}}",
+      ARVO_E_INVALID, "/states/h/target/1: 'm.a' and 'm.b' cannot be active together" },
+    { "'on':{'x.*.z':{}}", ARVO_E_INVALID,
+      "/on/x.*.z: `*` stands alone or ends a type behind a dot; this matches no event: write "
+      "`x.*`, and a guard on .event.type" },
+    { "'on':{'*.z':{}}", ARVO_E_INVALID, "write `*`, and a guard" },
+    { "'on':{'*.*':{}}", ARVO_E_INVALID, "write `*`, and a guard" },
+    { "'on':{'x*':{}}", ARVO_E_INVALID, "write `*`, and a guard" },
+    { "'on':{'**':{}}", ARVO_E_INVALID, "write `*`, and a guard" },
+    { "'on':{'x.y*.*':{}}", ARVO_E_INVALID, "write `x.*`, and a guard" },
     { "'initial':'a','states':{'a':{'on':{'E':7}}}", ARVO_E_INVALID, "a transition is" },
     { "'initial':'a','states':{'a':{'on':{'':'a'}}}", ARVO_E_INVALID, "write `always`" },
     { "'initial':'a','states':{'a':{'on':[]}}", ARVO_E_INVALID, "must be an object" },
@@ -152,6 +189,21 @@ static const struct refusal {
     { "'always':{'guard':{'type':'stateIn','params':{}}}", ARVO_E_INVALID, "needs `state`" },
     { "'always':{'guard':{'type':'stateIn','params':{'state':'#q'}}}", ARVO_E_INVALID,
       "no state has the id 'q'" },
+    { "'guards':{'g':{'type':'stateIn','params':{'state':'q'}}},'initial':'a','states':{'a':{}}",
+      ARVO_E_INVALID,
+      "/guards/g/params/state: state 'm' has no child 'q': write the path from the root" },
+    { "'initial':'ready','states':{'ready':{'always':{'guard':{'type':'stateIn','params':{'state':"
+      "'raedy'}}}}}",
+      ARVO_E_INVALID, "did you mean 'ready'?" },
+    { "'initial':'a','states':{'a':{'always':{'guard':{'type':'stateIn','params':{'state':{'a':"
+      "'b'}}}}}}",
+      ARVO_E_INVALID, "/states/a/always/guard/params/state: state 'm.a' has no child 'b'" },
+    { "'initial':'a','states':{'a':{'always':{'guard':{'type':'stateIn','params':{'state':"
+      "'h'}}}},'h':{'type':'history'}}",
+      ARVO_E_INVALID, "'h' of 'm' is a history state, which is never active" },
+    { "'initial':'a','states':{'a':{'always':{'guard':{'type':'stateIn','params':{'state':"
+      "'#m.h'}}}},'h':{'type':'history'}}",
+      ARVO_E_INVALID, "'#m.h' is a history state, which is never active" },
     { "'guards':{'a':'b','b':{'type':'not','guard':'a'}}", ARVO_E_INVALID, "refers to itself" },
     { "'actions':{'a':['b'],'b':'a'}", ARVO_E_INVALID, "refers to itself" },
     { "'guards':{'and':'${ true }'}", ARVO_E_INVALID, "built in" },
@@ -205,6 +257,30 @@ test_machine__refusals(void **state)
     }
 }
 
+/* What XState takes and gives a meaning, however odd it looks. */
+static const char *const acceptances[] = {
+    "'type':'parallel','initial':{'target':'a','actions':[]},'states':{'a':{},'b':{}}",
+    "'initial':'a','states':{'a':{'on':{'E':{'target':['b','b']}}},'b':{}}",
+    "'type':'parallel','on':{'E':{'target':['.p.y','.q.h']}},'states':{'p':{'initial':'x','states':"
+    "{'x':{},'y':{}}},'q':{'initial':'x','states':{'x':{},'h':{'type':'history'}}}}",
+    "'on':{'.*':{},'x.*':{},'*':{}}",
+    "'initial':'p','states':{'p':{'type':'parallel','states':{'f':{'type':'final','on':{'E':{}},"
+    "'always':{'guard':'${ false }'}}},'onDone':{}}}",
+    "'always':{'guard':{'type':'stateIn','params':{'state':{}}}}",
+    "'initial':'p','states':{'p':{'type':'parallel','states':{'a':{},'b':{}},'always':{'guard':"
+    "{'type':'stateIn','params':{'state':{'p':{'a':{},'b':{}}}}}}}}",
+    "'initial':'a.b','states':{'a.b':{'always':{'guard':{'type':'stateIn','params':{'state':"
+    "'a\\\\.b'}}}}}",
+};
+
+static void
+test_machine__accepts_what_xstate_gives_a_meaning(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARVO_COUNT_OF(acceptances); i++)
+        arvo_machine_unref(machine_of(acceptances[i]));
+}
+
 static void
 test_machine__errors_name_the_line(void **state)
 {
@@ -248,7 +324,8 @@ test_machine__bounds(void **state)
         arvo_machine_create_text(NULL, arvo_buf_str(&text), &machine, &err), ARVO_E_TOO_BIG);
 
     arvo_buf_reset(&text);
-    arvo_buf_append_str(&text, ARVO_STR("{\"kind\":\"machine\",\"always\":{\"guard\":"));
+    arvo_buf_append_str(
+        &text, ARVO_STR("{\"kind\":\"machine\",\"id\":\"m\",\"always\":{\"guard\":"));
     for (unsigned i = 0; i < 100; i++)
         arvo_buf_append_str(&text, ARVO_STR("{\"type\":\"not\",\"guard\":"));
     arvo_buf_append_str(&text, ARVO_STR("\"${ true }\""));
@@ -265,6 +342,10 @@ test_machine__bounds(void **state)
     assert_int_equal(
         arvo_machine_create_text(NULL, ARVO_STR("{\"kind\":\"mock\"}"), &machine, &err),
         ARVO_E_INVALID);
+    assert_int_equal(
+        arvo_machine_create_text(NULL, ARVO_STR("{\"kind\":\"machine\"}"), &machine, &err),
+        ARVO_E_INVALID);
+    assert_non_null(strstr(err.text, "without `id` and without `states`"));
     assert_null(machine);
 }
 
@@ -406,6 +487,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine__refusals),
+        cmocka_unit_test(test_machine__accepts_what_xstate_gives_a_meaning),
         cmocka_unit_test(test_machine__errors_name_the_line),
         cmocka_unit_test(test_machine__bounds),
         cmocka_unit_test(test_machine__accessors),
