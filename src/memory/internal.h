@@ -55,15 +55,16 @@ arvo__record_string_const(const arvo_record *record, size_t i)
 
 /* ---- Block pool ------------------------------------------------------------
  *
- * Blocks in geometric size classes (eight per doubling, so at most 12.5 % is
- * slack), carved from slabs, recycled through one free list per class. A block
- * too large for a slab is an allocation of its own. Not thread-safe. */
+ * Blocks in geometric size classes (eight per doubling, sixteen for usual
+ * sizes, so at most 12.5 % is slack), carved from slabs, recycled through one
+ * free list per class. A block too large for a slab is an allocation of its
+ * own. Not thread-safe. */
 
-#define ARVO__POOL_CLASSES 176u
+#define ARVO__POOL_CLASSES 209u
 
 typedef struct arvo__pool {
     const arvo_allocator *allocator;
-    char *bump, *end;
+    char *bump, *ready, *end; /* the pages up to `ready` are there */
     struct arvo__pool_slab *slabs;
     struct arvo__pool_large *large;
     size_t slab_bytes; /* of the next slab */
@@ -78,6 +79,12 @@ void *arvo__pool_alloc(arvo__pool *pool, size_t size, uint8_t *out_class);
 void arvo__pool_free(arvo__pool *pool, void *block, uint8_t size_class);
 size_t arvo__pool_class_bytes(uint8_t size_class);
 uint8_t arvo__pool_class_of(size_t size);
+
+/* Where `ready` begins in memory that is touched from `start` on. */
+char *arvo__pages_begin(char *start);
+/* Have the pages up to `needed`, and a few behind it, made at once and not by a fault each, which
+ * costs several times as much. No page at or behind `end`. Only advice; failing is fine. */
+void arvo__pages_make_ready(char **ready, const char *needed, char *end);
 
 /* ---- Leases in this process --------------------------------------------------
  *

@@ -15,6 +15,13 @@
 #define POOL_LARGE_PAGE_BYTES ((uintptr_t)2 * 1024 * 1024)
 #define POOL_BLOCK_BYTES_MAX  ((size_t)64 * 1024) /* larger ones are allocated one by one */
 
+/* Four pages made at once take about as long as one fault on a virtual machine. */
+#define PAGE_BYTES       ((size_t)4096) /* where pages are larger the advice is refused, no more */
+#define PAGES_STEP_BYTES ((size_t)4 * PAGE_BYTES)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
 struct arvo__pool_slab {
     struct arvo__pool_slab *next;
     size_t bytes;
@@ -26,17 +33,28 @@ struct arvo__pool_large {
     size_t unused; /* keeps the block behind this header aligned to 16 */
 };
 
+/* Class 0 holds up to 2^6 bytes; from there on each doubling has 2^steps_log2 classes. Most
+ * instances and events lie between 512 bytes and 8 KiB, where slack counts most. */
+static const struct pool_range {
+    unsigned log;         /* the first class holds more than 2^log bytes */
+    unsigned first_class; /* its number */
+    unsigned steps_log2;
+} pool_ranges[] = { { 13, 89, 3 }, { 9, 25, 4 }, { 6, 1, 3 } };
+
 uint8_t
 arvo__pool_class_of(size_t size)
 {
     if (size <= POOL_CLASS_BYTES_MIN)
         return 0;
-    /* size lies in (2^log, 2^(log + 1)]; eight steps lead from one end to the other. */
+    /* size lies in (2^log, 2^(log + 1)]; the steps lead from one end to the other. */
     const unsigned log = 63u - (unsigned)__builtin_clzll((unsigned long long)size - 1);
-    const size_t base = (size_t)1 << log;
-    const size_t step = base / 8;
-    const size_t index = (size - base + step - 1) / step;
-    const size_t result = (log - 6u) * 8u + index;
+    const struct pool_range *range = pool_ranges;
+    while (log < range->log)
+        range++;
+    const size_t step = (size_t)1 << (log - range->steps_log2);
+    const size_t index = (size - ((size_t)1 << log) - 1) / step;
+    const size_t result =
+        range->first_class + ((size_t)(log - range->log) << range->steps_log2) + index;
     return (uint8_t)(result < ARVO__POOL_CLASSES ? result : ARVO__POOL_CLASSES);
 }
 
@@ -45,8 +63,13 @@ arvo__pool_class_bytes(uint8_t size_class)
 {
     if (size_class == 0)
         return POOL_CLASS_BYTES_MIN;
-    const size_t base = (size_t)1 << (6u + (size_class - 1u) / 8u);
-    return base + ((size_class - 1u) % 8u + 1u) * (base / 8);
+    const struct pool_range *range = pool_ranges;
+    while (size_class < range->first_class)
+        range++;
+    const unsigned at = size_class - range->first_class;
+    const unsigned log = range->log + (at >> range->steps_log2);
+    const unsigned index = at & ((1u << range->steps_log2) - 1);
+    return ((size_t)1 << log) + ((size_t)(index + 1) << (log - range->steps_log2));
 }
 
 void
@@ -100,6 +123,27 @@ pool_advise(void *slab, size_t bytes)
     return (char *)slab + (first - (uintptr_t)slab);
 }
 
+char *
+arvo__pages_begin(char *start)
+{
+    return start + (-(uintptr_t)start & (PAGE_BYTES - 1));
+}
+
+void
+arvo__pages_make_ready(char **ready, const char *needed, char *end)
+{
+    if (needed <= *ready)
+        return;
+    const size_t left = (size_t)(end - *ready) & ~(PAGE_BYTES - 1);
+    size_t bytes =
+        ((size_t)(needed - *ready) + PAGES_STEP_BYTES - 1) / PAGES_STEP_BYTES * PAGES_STEP_BYTES;
+    if (bytes > left)
+        bytes = left;
+    if (bytes > 0)
+        (void)madvise(*ready, bytes, MADV_POPULATE_WRITE);
+    *ready = bytes < left ? *ready + bytes : end;
+}
+
 static bool
 pool_grow(arvo__pool *pool)
 {
@@ -118,6 +162,7 @@ pool_grow(arvo__pool *pool)
     pool->slabs = slab;
     pool->bump = is_large ? pool_advise(slab + 1, bytes - sizeof(*slab)) : (char *)(slab + 1);
     pool->end = (char *)slab + bytes;
+    pool->ready = is_large ? pool->end : arvo__pages_begin(pool->bump);
     return true;
 }
 
@@ -140,6 +185,7 @@ arvo__pool_alloc(arvo__pool *pool, size_t size, uint8_t *out_class)
             return NULL;
         block = pool->bump;
         pool->bump += bytes;
+        arvo__pages_make_ready(&pool->ready, pool->bump, pool->end);
     }
     if (block != NULL)
         *out_class = size_class;

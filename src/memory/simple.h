@@ -48,6 +48,7 @@ struct simple_instance {
 
 struct simple_ring {
     char *bytes;         /* NULL until the first outcome */
+    char *ready;         /* the pages up to here are there */
     size_t cap;          /* power of two, or 0 */
     uint64_t head, tail; /* positions that only grow; the byte is at position % cap */
 };

@@ -84,8 +84,10 @@ arvo__simple_inbox_add(struct simple_instance *instance, uint64_t key, uint64_t 
 bool
 arvo__simple_ring_reserve(struct simple_ring *ring, const arvo_allocator *allocator)
 {
-    if (ring->bytes == NULL && ring->cap > 0)
+    if (ring->bytes == NULL && ring->cap > 0) {
         ring->bytes = arvo__alloc(allocator, ring->cap);
+        ring->ready = ring->bytes != NULL ? arvo__pages_begin(ring->bytes) : NULL;
+    }
     return ring->bytes != NULL || ring->cap == 0;
 }
 
@@ -156,6 +158,7 @@ arvo__simple_ring_put(
     }
     ring_make_room(ring, bytes);
     struct outcome *outcome = ring_at(ring, ring->head);
+    arvo__pages_make_ready(&ring->ready, (char *)outcome + bytes, ring->bytes + ring->cap);
     *outcome = (struct outcome){ .bytes = (uint32_t)bytes,
                                  .count = (uint32_t)commit->produced_count,
                                  .key = key,

@@ -615,6 +615,51 @@ test_simple__eight_threads_on_everything(void **state)
     arvo_memory_close(s.memory);
 }
 
+/* ---- Blocks ------------------------------------------------------------ */
+
+/* Every size has the smallest class that holds it; classes grow, aligned, by an eighth at most. */
+static void
+test_simple__size_classes_fit_closely(void **state)
+{
+    (void)state;
+    size_t before = 0;
+    for (unsigned c = 0; c < ARVO__POOL_CLASSES; c++) {
+        const size_t bytes = arvo__pool_class_bytes((uint8_t)c);
+        assert_true(bytes > before && bytes % 8 == 0);
+        assert_true(c == 0 || bytes - before <= before / 8);
+        assert_true(bytes <= 512 || bytes > 8192 || bytes - before <= before / 16);
+        assert_int_equal(arvo__pool_class_of(bytes), c);
+        assert_int_equal(arvo__pool_class_of(before + 1), c);
+        before = bytes;
+    }
+    assert_true(before >= 2 * ARVO_RECORD_BYTES_MAX);
+    assert_int_equal(arvo__pool_class_of(before + 1), ARVO__POOL_CLASSES); /* there is none */
+}
+
+/* Pages are asked for in steps, from a page's beginning, and never behind the end. */
+static void
+test_simple__pages_are_made_ahead_but_not_behind_the_end(void **state)
+{
+    (void)state;
+    enum { PAGES = 10, PAGE = 4096 };
+    char *memory = aligned_alloc(PAGE, PAGES * PAGE);
+    assert_non_null(memory);
+    char *ready = arvo__pages_begin(memory + 1), *end = memory + PAGES * PAGE - 100;
+    assert_ptr_equal(ready, memory + PAGE);
+    assert_ptr_equal(arvo__pages_begin(memory), memory);
+
+    arvo__pages_make_ready(&ready, memory + PAGE, end); /* it is ready already */
+    assert_ptr_equal(ready, memory + PAGE);
+    arvo__pages_make_ready(&ready, memory + PAGE + 1, end);
+    assert_ptr_equal(ready, memory + 5 * PAGE);
+    arvo__pages_make_ready(&ready, memory + 8 * PAGE, end);
+    assert_ptr_equal(ready, end); /* nothing is left to ask for */
+    arvo__pages_make_ready(&ready, end, end);
+    assert_ptr_equal(ready, end);
+    memset(memory, 1, PAGES * PAGE);
+    free(memory);
+}
+
 int
 main(void)
 {
@@ -630,6 +675,8 @@ main(void)
         cmocka_unit_test(test_simple__full_outbox_refuses),
         cmocka_unit_test(test_simple__running_out_of_memory_changes_nothing),
         cmocka_unit_test(test_simple__warm_cycle_allocates_nothing),
+        cmocka_unit_test(test_simple__size_classes_fit_closely),
+        cmocka_unit_test(test_simple__pages_are_made_ahead_but_not_behind_the_end),
         cmocka_unit_test(test_simple__eight_threads_on_everything),
     };
     static char with_history[] = "memory:?history=on", plain[] = "memory:";
