@@ -134,7 +134,6 @@ record(void *user, const arvo_delivery *delivery)
     b->events[b->count++] = (recorded){ arvo_arena_str_dup(b->texts, delivery->event_json),
                                         source_index(b, delivery->name), b->instance };
     numbers.event = b->count + 1;
-    numbers.event = b->count + 1;
     return true;
 }
 

@@ -20,6 +20,7 @@ ARVO_BEGIN_DECLS
 
 #define ARVO_SUBJECT_TEXT_BYTES_MAX        ((size_t)16 * 1024) /* encoded form */
 #define ARVO_SUBJECT_JSON_BYTES_MAX        ((size_t)64 * 1024) /* stops decompression bombs */
+#define ARVO_SUBJECT_STORED_BYTES_MAX      ((size_t)512)       /* JSON above this is deflated */
 #define ARVO_SUBJECT_CACHE_ENTRIES_DEFAULT 1024u
 
 #define ARVO_VERSION_WILDCARD "0.0.0" /* the latest version registered */
@@ -68,8 +69,8 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_subject_decode(
 /**
  * Encode: validated, written with the key order of spec 2.1, packed.
  *
- * Law: decode(encode(s)) equals s. Not so the bytes: two zlib builds may pack one value
- * differently, so never compare encoded subjects of different encoders.
+ * Law: decode(encode(s)) equals s. Not so the bytes: encoders pack one value differently (this one
+ * stores short JSON in its zlib stream as it is), so never compare encoded subjects.
  *
  * @param codec  Nullable: reuses its deflate stream when given.
  * @param out    arena.

@@ -1,5 +1,6 @@
-/* Subjects of the original: packed byte for byte alike, and read alike, leniently in full, strictly
- * but for the cases listed. */
+/* Subjects of the original: ours hold the same JSON for any zlib (but not the same bytes: short
+ * ones are stored, the original deflates all, see src/subject/pack.c), and its own are read alike,
+ * leniently in full, strictly but for the cases listed. */
 
 #include "golden.h"
 
@@ -44,7 +45,7 @@ teardown(void **state)
 }
 
 static void
-test_golden_subjects__packing_gives_the_same_bytes(void **state)
+test_golden_subjects__packing_keeps_the_same_json(void **state)
 {
     (void)state;
     arvo_subject_codec *codec = arvo_subject_codec_new(NULL);
@@ -58,8 +59,13 @@ test_golden_subjects__packing_gives_the_same_bytes(void **state)
         arvo_error err = { 0 };
         if (arvo__subject_pack(codec, arvo_str_from(json), arena, &packed, &err) != ARVO_OK)
             fail_msg("%s", err.text);
-        if (!arvo_str_equal(packed, arvo_json_str(arvo_json_get(one, "encoded"))))
-            fail_msg("%s: packed %.*s", json, ARVO_FMT(packed));
+        unsigned char bytes[4096], back[4096];
+        size_t len = 0;
+        uLongf back_len = sizeof(back);
+        assert_true(packed.len < sizeof(bytes) && arvo__base64_decode(packed, bytes, &len));
+        assert_int_equal(uncompress(back, &back_len, bytes, (uLong)len), Z_OK);
+        assert_true(arvo_str_equal(arvo_str_from(json), (arvo_str){ (char *)back, back_len }));
+        assert_true(len > back_len || back_len > ARVO_SUBJECT_STORED_BYTES_MAX);
     }
     arvo_subject_codec_free(codec);
 }
@@ -164,7 +170,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_subjects__packing_gives_the_same_bytes),
+        cmocka_unit_test(test_golden_subjects__packing_keeps_the_same_json),
         cmocka_unit_test(test_golden_subjects__examples_are_read),
         cmocka_unit_test(test_golden_subjects__lenient_reading_agrees),
         cmocka_unit_test(test_golden_subjects__strict_reading_departs_as_listed),

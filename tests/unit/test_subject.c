@@ -629,6 +629,34 @@ test_subject__json_limit_is_exact(void **state)
     }
 }
 
+/* Any zlib reads what is written, stored or deflated, and finds the same JSON in it. */
+static void
+test_subject__is_stored_when_short_and_deflated_when_long(void **state)
+{
+    (void)state;
+    char id[2 * ARVO_SUBJECT_STORED_BYTES_MAX];
+    memset(id, 'i', sizeof(id));
+    size_t stored = 0, deflated = 0;
+    for (size_t len = 1; len <= sizeof(id); len++) {
+        arvo_subject subject = sound();
+        subject.execution_id = (arvo_str){ id, len };
+        const arvo_str text = encode(&subject);
+        unsigned char *bytes = arvo_arena_alloc(arena, text.len);
+        size_t packed_len = 0;
+        assert_true(arvo__base64_decode(text, bytes, &packed_len));
+        unsigned char json[4096];
+        uLongf json_len = sizeof(json);
+        assert_int_equal(uncompress(json, &json_len, bytes, (uLong)packed_len), Z_OK);
+        const arvo_subject back = decode_by(codec, text);
+        assert_true(arvo_str_equal(back.execution_id, subject.execution_id));
+        const bool is_stored = packed_len > json_len;
+        assert_true(is_stored == (json_len <= ARVO_SUBJECT_STORED_BYTES_MAX));
+        stored += is_stored;
+        deflated += !is_stored;
+    }
+    assert_true(stored > 100 && deflated > 100);
+}
+
 static void
 test_subject__too_long_is_not_encoded(void **state)
 {
@@ -1016,6 +1044,7 @@ main(void)
         WITH(test_subject__dictionaries_are_refused),
         WITH(test_subject__bombs_are_refused),
         WITH(test_subject__json_limit_is_exact),
+        WITH(test_subject__is_stored_when_short_and_deflated_when_long),
         WITH(test_subject__too_long_is_not_encoded),
         WITH(test_subject__text_must_be_json),
         WITH(test_subject__lenient_repairs_text),
