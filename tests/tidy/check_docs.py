@@ -191,5 +191,20 @@ def snippets(report):
             run_page(report, path, folder)
 
 
+def language(report):
+    """Every key, built-in action and guard that machines may have, or are refused, is taught."""
+    page = "docs/statecharts.md"
+    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", tree.read(page), re.DOTALL))
+    taught = set(re.findall(r"[A-Za-z]+", code))
+    known = set()
+    for path in tree.c_files("src"):
+        if path.startswith("src/machine/compile_"):
+            known |= set(re.findall(r'\{\s*"(\w+)",', tree.read(path)))  # rows of the tables
+    if len(known) < 60:
+        report.problem("src/machine", f"only {len(known)} names found in the tables of keys: has their form changed?")
+    for name in sorted(known - taught):
+        report.problem(page, f"does not say what `{name}` is")
+
+
 if __name__ == "__main__":
-    tree.main(links=links, commands=commands, snippets=snippets)
+    tree.main(links=links, commands=commands, snippets=snippets, language=language)
