@@ -56,6 +56,9 @@ suite() {
     summary="$summary $name=$dir/meson-logs/testlog.json"
 }
 
+# Without them the tests that compare with npm packages skip, and say so.
+tools/npm.sh tests/interop
+
 suite gcc build "${CC:-gcc}" '' --
 suite sanitizers build-asan gcc '--suite unit --suite store --suite interop --suite fuzz --suite e2e' -- \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dwerror=false

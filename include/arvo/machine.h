@@ -201,6 +201,16 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_machine_execute(
     const arvo_machine *machine, const arvo_machine_input *input, arvo_arena *arena,
     arvo_machine_output *out, arvo_error *err);
 
+/**
+ * The `tags` of the states that are active after a step, each once: an array of strings in the
+ * order in which XState's `snapshot.tags` lists them.
+ * @param output  Of arvo_machine_execute() with `machine`, its arena not rewound. The output of
+ *                another engine has no tags.
+ * @return Arena; NULL when out of memory.
+ */
+ARVO_API const arvo_json *arvo_machine_tags(
+    const arvo_machine *machine, const arvo_machine_output *output, arvo_arena *arena);
+
 /* ---- Engines ------------------------------------------------------------------ */
 
 #define ARVO_ENGINE_OPS_VERSION 1u

@@ -117,9 +117,12 @@ is_complete(const run *r, const run_nodes *nodes)
     return true;
 }
 
+/* The root has its place even when nothing is active: XState allows leaving everything for nothing.
+ */
 static void
 tree_link(run *r, const run_nodes *nodes)
 {
+    r->first[CHART_ROOT] = CHART_NONE;
     for (uint32_t i = 0; i < nodes->count; i++)
         r->first[nodes->items[i]] = CHART_NONE;
     for (uint32_t i = nodes->count; i-- > 0;) {

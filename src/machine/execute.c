@@ -246,6 +246,35 @@ arvo_machine_execute(
     return go_on(&r, input, input->state.len + STATE_BYTES_GUESS, out, err);
 }
 
+/* A set, as JavaScript's: in the order of the first mention. */
+static void
+tag_add(arvo_arena *arena, arvo_json *tags, const arvo_json *tag)
+{
+    for (size_t i = 0; i < arvo_json_count(tags); i++)
+        if (arvo_str_equal(arvo_json_str(arvo_json_at(tags, i)), arvo_json_str(tag)))
+            return;
+    arvo_json_push(arena, tags, tag);
+}
+
+const arvo_json *
+arvo_machine_tags(const arvo_machine *machine, const arvo_machine_output *output, arvo_arena *arena)
+{
+    ARVO_ASSERT(machine != NULL && output != NULL && arena != NULL);
+    arvo_json *const tags = arvo_json_array_new(arena);
+    if (tags == NULL || output->snapshot == NULL)
+        return tags;
+    const run_nodes *const nodes = &output->snapshot->nodes;
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        const arvo_json *const own = machine->states[nodes->items[i]].tags;
+        if (arvo_json_type_of(own) == ARVO_JSON_STRING)
+            tag_add(arena, tags, own);
+        for (size_t k = 0; arvo_json_type_of(own) == ARVO_JSON_ARRAY && k < arvo_json_count(own);
+             k++)
+            tag_add(arena, tags, arvo_json_at(own, k));
+    }
+    return arvo_arena_failed(arena) ? NULL : tags;
+}
+
 static arvo_status
 engine_execute(
     void *self, const arvo_machine *machine, const arvo_machine_input *input, arvo_arena *arena,
