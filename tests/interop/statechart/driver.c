@@ -16,7 +16,7 @@
 
 #include <arvo/machine.h>
 
-#define MICROSTEPS_MAX  200u /* the oracle's maxIterations */
+#define MICROSTEPS_MAX  60u /* the oracle's maxIterations */
 #define LINE_BYTES_MAX  ((size_t)16 * 1024 * 1024)
 #define ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
 

@@ -7,7 +7,7 @@ import { and, not, or, stateIn } from 'xstate/guards';
 
 import { isExpression, template } from './expression.mjs';
 
-const MICROSTEPS_MAX = 200; // as in driver.c
+const MICROSTEPS_MAX = 60; // as in driver.c
 
 const list = (value) => (Array.isArray(value) ? value : [value]);
 const mapValues = (object, map) => Object.fromEntries(Object.entries(object).map(([k, v]) => [k, map(v)]));
