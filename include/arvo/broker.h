@@ -10,10 +10,12 @@
  * nothing and repeats nothing. With any other store the queue is in memory.
  *
  * Several apps may share a store: an event of the outbox that nobody here made
- * and nobody here serves is left there. An event whose delivery fails stays in
- * the outbox too, with the later ones of the same subject; others go on.
+ * and nobody here serves is left there. An event whose delivery fails stays
+ * where it is, in the outbox or the queue, with the later ones of the same
+ * subject; others go on.
  *
- * Threads: one broker serves one thread at a time.
+ * Threads: one broker serves one thread at a time. Handlers and `on_event` run
+ *          inside of publish and resume, and may call neither.
  */
 #ifndef ARVO_BROKER_H
 #define ARVO_BROKER_H
@@ -23,7 +25,7 @@
 ARVO_BEGIN_DECLS
 
 #define ARVO_BROKER_QUEUE_MAX_DEFAULT      1000u
-#define ARVO_BROKER_DELIVERIES_MAX_DEFAULT 100000u /* per publish; stops event loops */
+#define ARVO_BROKER_DELIVERIES_MAX_DEFAULT 100000u /* per publish or resume; stops event loops */
 
 typedef enum arvo_handled_by {
     ARVO_HANDLED_BY_NOBODY = 0,
@@ -49,9 +51,8 @@ typedef struct arvo_delivery {
 
 typedef struct arvo_broker_opts {
     const arvo_allocator *allocator;
-    arvo_memory *memory; /* borrowed; the store whose outbox is delivered; NULL: queue only */
-    const arvo_platform *platform;
-    uint32_t queue_max;      /* 0: the default */
+    arvo_memory *memory;     /* borrowed; the store whose outbox is delivered; NULL: queue only */
+    uint32_t queue_max;      /* of the queue in memory; 0: the default */
     uint32_t deliveries_max; /* 0: the default */
     /* Once per published event, in order, after it was handled. Return false to stop. */
     bool (*on_event)(void *user, const arvo_delivery *delivery);
@@ -60,26 +61,39 @@ typedef struct arvo_broker_opts {
 
 typedef struct arvo_broker arvo_broker;
 
+/**
+ * @param out  Owned (arvo_broker_free()).
+ * @return ARVO_OK, ARVO_E_NOMEM, or what the store's outbox_list said.
+ */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err);
+/** What the queue in memory still holds is gone; an outbox is the store's. NULL is fine. */
 ARVO_API void arvo_broker_free(arvo_broker *broker);
 
-/** Register; borrowed. ARVO_E_EXISTS when its address is taken. */
+/** Register under its source or type; borrowed for the broker's life.
+ * @return ARVO_OK, ARVO_E_EXISTS (its address is taken), ARVO_E_NOMEM. */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_add_orchestrator(arvo_broker *broker, arvo_orchestrator *orchestrator, arvo_error *err);
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_add_handler(arvo_broker *broker, arvo_handler *handler, arvo_error *err);
 
 /**
- * Deliver `event`, then everything that the outbox holds, until nothing moves.
- * @return ARVO_OK; the status of the event's own delivery; else that of the first one from the
- *         outbox that failed, after all others were delivered (it is tried again by the next
- *         arvo_broker_resume()); ARVO_E_FULL (queue_max, deliveries_max), ARVO_E_NOMEM.
+ * Deliver `event`, then everything that waits in the outbox or the queue, until nothing moves. An
+ * event whose `to` is only its type, and served by nobody, goes to the orchestrator that its
+ * subject names.
+ *
+ * @param event  Valid (arvo_event_validate()); borrowed for the call.
+ * @return ARVO_OK; the status of the event's own delivery, behind which nothing else was tried;
+ *         else that of the first waiting one that failed, after all others were delivered (it is
+ *         tried again by the next arvo_broker_resume()); ARVO_E_FULL (queue_max, deliveries_max;
+ *         everything that was made is kept, arvo_broker_resume() goes on); ARVO_E_NOMEM (from the
+ *         queue in memory, what the last delivery made may be missing: its orchestrator gives it
+ *         again when it is handed the same event).
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *err);
 
-/** Deliver what the store's outbox still holds. ARVO_OK at once without an outbox; else as
+/** Deliver what still waits in the outbox or the queue, what failed before too. Else as
  * arvo_broker_publish(). */
 ARVO_API ARVO_NODISCARD arvo_status arvo_broker_resume(arvo_broker *broker, arvo_error *err);
 

@@ -32,7 +32,7 @@ static const cli_option event_new_options[] = {
       "start an orchestrator: make a new subject, and null for parentSubject$$" },
     EVENT_TEXT(
         "reply-to", reply_to, "FILE",
-        "answer the event in FILE: subject, to and parentid are taken from it"),
+        "answer the event in FILE, or in a line of run --follow --json: subject, to, parentid"),
     EVENT_TEXT("dataschema", dataschema, "URI/V", "contract and version of the data"),
     EVENT_TEXT("redirectto", redirectto, "TYPE", "who gets the answer"),
     EVENT_TEXT("accesscontrol", accesscontrol, "TEXT", "carried along"),
@@ -103,12 +103,29 @@ fields_init(arvo_event *fields)
     fields->data = copy;
 }
 
+/* The event in a file, or in a whole line of `run --follow --json`, which holds one. */
+static bool
+asked_load(const char *path, arvo_event *out)
+{
+    arvo_document document;
+    arvo_error err = { 0 };
+    if (!cli_document_load(path, &document))
+        return false;
+    const arvo_json *inner = arvo_json_get(document.root, "event");
+    const bool is_line = arvo_json_type_of(inner) == ARVO_JSON_OBJECT &&
+                         arvo_json_get(document.root, "specversion") == NULL;
+    if (arvo_event_from_json(is_line ? inner : document.root, cli_arena(), out, &err) == ARVO_OK)
+        return true;
+    cli_error("%s: not an event: %s", path, err.text);
+    return false;
+}
+
 /* What the answered event says of the answer (spec 10.1): its redirectto, else its source. */
 static bool
 fields_reply(const char *path, arvo_event *fields)
 {
     arvo_event asked;
-    if (!cli_event_load(path, &asked))
+    if (!asked_load(path, &asked))
         return false;
     fields->subject = asked.subject;
     fields->to = asked.redirectto.ptr != NULL ? asked.redirectto : asked.source;

@@ -115,6 +115,16 @@ result_print(const arvo_result *result)
     printf("arvo run --json prints the events; --follow delivers them\n");
 }
 
+static void
+result_print_json(const arvo_result *result)
+{
+    arvo_buf line = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    arvo_result_write(result, &line);
+    arvo_buf_append_char(&line, '\n');
+    (void)fwrite(line.ptr, 1, line.len, stdout);
+    arvo_buf_fini(&line);
+}
+
 static int
 orchestrator_step(arvo_orchestrator *orchestrator, const arvo_event *event, bool json)
 {
@@ -122,42 +132,67 @@ orchestrator_step(arvo_orchestrator *orchestrator, const arvo_event *event, bool
     arvo_error err = { 0 };
     if (arvo_orchestrator_execute(orchestrator, event, cli_arena(), &result, &err) != ARVO_OK)
         return cli_fail(&err);
-    if (json) {
-        arvo_buf line = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
-        arvo_result_write(&result, &line);
-        arvo_buf_append_char(&line, '\n');
-        (void)fwrite(line.ptr, 1, line.len, stdout);
-        arvo_buf_fini(&line);
-    } else {
+    if (json)
+        result_print_json(&result);
+    else
         result_print(&result);
-    }
     return trace_failed(&result) ? CLI_NO : CLI_DONE;
 }
 
-/* Whom the event is for: its address; else the orchestrator its subject names; else, in an app with
- * one orchestrator, that one, which will say that it is not concerned. */
+/* Whether a service of some contract or mock of the app accepts the type: then it is a request, and
+ * no answer to the workflow that its subject names. */
+static bool
+is_request(const arvo_app *app, arvo_str type)
+{
+    for (size_t i = 0; i < arvo_app_mock_count(app); i++)
+        if (arvo_str_equal(arvo_handler_type(arvo_app_mock_at(app, i)), type))
+            return true;
+    return arvo_contracts_find_type(arvo_app_contracts(app), type) != NULL;
+}
+
+/* Whom the event is for: its address; else, where that says no more than the type, the orchestrator
+ * that its subject names. NULL: nobody here. */
 static arvo_orchestrator *
 run_address(const arvo_app *app, const arvo_app_runtime *runtime, const arvo_event *event)
 {
     arvo_orchestrator *found = arvo_app_runtime_orchestrator(runtime, event->to);
+    const bool names_nobody = event->to.ptr == NULL || arvo_str_equal(event->to, event->type);
+    if (found != NULL || !names_nobody || is_request(app, event->type))
+        return found;
     arvo_subject subject;
-    if (found == NULL &&
-        arvo_subject_decode(NULL, event->subject, cli_arena(), &subject, NULL) == ARVO_OK)
+    if (arvo_subject_decode(NULL, event->subject, cli_arena(), &subject, NULL) == ARVO_OK)
         found = arvo_app_runtime_orchestrator(runtime, subject.orchestrator_name);
-    if (found == NULL && arvo_app_machine_count(app) > 0)
-        found = arvo_app_runtime_orchestrator(
-            runtime, arvo_machine_source(arvo_app_machine_at(app, 0)));
     return found;
+}
+
+/* No orchestrator takes it. */
+static int
+run_not_addressed(const arvo_app *app, const arvo_event *event, bool json)
+{
+    if (json)
+        result_print_json(&(arvo_result){ 0 });
+    bool is_mocked = false;
+    for (size_t i = 0; i < arvo_app_mock_count(app); i++)
+        is_mocked =
+            is_mocked || arvo_str_equal(arvo_handler_type(arvo_app_mock_at(app, i)), event->to);
+    cli_error(
+        "run: %s is for %s, and no orchestrator of the app takes it: %s", cli_cstr(event->type),
+        cli_cstr(event->to),
+        is_mocked ? "--follow delivers it to the mock there"
+                  : "hand it to whoever serves that address, or correct \"to\"");
+    return CLI_NO;
 }
 
 static int
 run_once(const arvo_app *app, const arvo_app_runtime *runtime, const arvo_event *event, bool json)
 {
+    if (arvo_app_machine_count(app) == 0) {
+        cli_error("run: the app has no machine that could handle the event");
+        return CLI_USAGE;
+    }
     arvo_orchestrator *orchestrator = run_address(app, runtime, event);
-    if (orchestrator != NULL)
-        return orchestrator_step(orchestrator, event, json);
-    cli_error("run: the app has no machine that could handle the event");
-    return CLI_USAGE;
+    return orchestrator != NULL ? orchestrator_step(orchestrator, event, json)
+                                : run_not_addressed(app, event, json);
 }
 
 /* ---- The verb ---- */
@@ -254,8 +289,10 @@ const cli_command cli_run = {
         "\"orchestrator\", \"version\", \"status\", \"value\", \"context\", \"output\"}]} of those "
         "it\n"
         "touched, and of their parents and children.\n\n"
-        "Exit codes: 1, a workflow error (its sys.*.error event is among the events); 2, the app\n"
-        "or the event cannot be used; 3, a transaction error: nothing changed, try again.\n",
+        "Exit codes: 1, a workflow error (its sys.*.error event is among the events), or nobody "
+        "in\n"
+        "the app takes the event; 2, the app or the event cannot be used; 3, a transaction error:\n"
+        "nothing changed, try again.\n",
     .options = run_options,
     .operands_min = 1,
     .operands_max = -1,

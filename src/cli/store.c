@@ -2,7 +2,8 @@
 
 #include "cli.h"
 
-#include <unistd.h>
+#include <errno.h>
+#include <sys/stat.h>
 
 /* Readers of a file neither make it nor change it. */
 static const char *
@@ -13,11 +14,34 @@ read_only_url(const char *url)
     return cli_printf("%s%smode=ro", url, strchr(url, '?') != NULL ? "&" : "?");
 }
 
+/* A file with nothing in it is no store either. False: said so. */
+static bool
+store_is_there(const char *url)
+{
+    if (strncmp(url, "sqlite:", 7) != 0)
+        return true;
+    const char *end = strchr(url, '?');
+    const arvo_str path = { url + 7, end != NULL ? (size_t)(end - url - 7) : strlen(url + 7) };
+    struct stat info;
+    const bool is_there = path.len == 0 || stat(cli_cstr(path), &info) == 0 || errno != ENOENT;
+    if (!is_there || (path.len > 0 && S_ISREG(info.st_mode) && info.st_size == 0)) {
+        cli_error(
+            "%s: %s; check the path: arvo run APP --store %s makes a store there", cli_cstr(path),
+            is_there ? "the file is empty" : "there is no such file", url);
+        return false;
+    }
+    return true;
+}
+
 arvo_memory *
 cli_store_open(const char *url, bool read_only, int *exit_code)
 {
     arvo_memory *memory = NULL;
     arvo_error err = { 0 };
+    if (read_only && !store_is_there(url)) {
+        *exit_code = CLI_TRANSACTION;
+        return NULL;
+    }
     if (arvo_memory_open(read_only ? read_only_url(url) : url, &memory, &err) == ARVO_OK)
         return memory;
     *exit_code = cli_fail(&err);

@@ -7,10 +7,12 @@
 
 /* ---- What the present state takes ---- */
 
+/* Only what a service may send: other types the machine raises itself. */
 static void
-types_add(cli_list *types, arvo_str type)
+types_add(cli_list *types, const arvo_machine *machine, arvo_str type)
 {
-    if (type.len == 0 || memchr(type.ptr, '*', type.len) != NULL)
+    const arvo_event_rule *rule = NULL;
+    if (type.len == 0 || arvo_machine_service_emitting(machine, type, &rule) == NULL)
         return;
     for (size_t i = 0; i < types->count; i++)
         if (arvo_str_is(type, types->items[i]))
@@ -20,18 +22,20 @@ types_add(cli_list *types, arvo_str type)
 
 /* The inner states first: what they take, the outer ones do not see. */
 static void
-types_collect(cli_list *types, const arvo_json *node, const arvo_json *value)
+types_collect(
+    cli_list *types, const arvo_machine *machine, const arvo_json *node, const arvo_json *value)
 {
     const arvo_json *states = arvo_json_get(node, "states");
     if (arvo_json_type_of(value) == ARVO_JSON_STRING)
-        types_collect(types, arvo_json_get_str(states, arvo_json_str(value)), NULL);
+        types_collect(types, machine, arvo_json_get_str(states, arvo_json_str(value)), NULL);
     for (size_t i = 0; i < arvo_json_count(value); i++)
         types_collect(
-            types, arvo_json_get_str(states, arvo_json_key_at(value, i)), arvo_json_at(value, i));
+            types, machine, arvo_json_get_str(states, arvo_json_key_at(value, i)),
+            arvo_json_at(value, i));
     const arvo_json *on = arvo_json_get(node, "on");
     for (size_t i = 0; i < arvo_json_count(on); i++)
         if (!arvo_json_is_nullish(arvo_json_at(on, i)))
-            types_add(types, arvo_json_key_at(on, i));
+            types_add(types, machine, arvo_json_key_at(on, i));
 }
 
 /* ---- Data that a schema would take, for the operator to edit ---- */
@@ -168,7 +172,7 @@ json_word(const arvo_json *value)
     return word;
 }
 
-/* One event type that the state takes. */
+/* One event type that the state takes; a service emits it. */
 static void
 type_print(
     const struct trace *trace, const arvo_machine *machine, const arvo_record *record,
@@ -177,12 +181,6 @@ type_print(
     const arvo_event_rule *rule = NULL;
     const arvo_contract_version *service =
         arvo_machine_service_emitting(machine, arvo_str_from(type), &rule);
-    if (service == NULL) {
-        printf(
-            "  an event of type %s%s%s, which no contract declares\n", cli_style_on(CLI_BOLD),
-            cli_shown(arvo_str_from(type)), cli_style_off(CLI_BOLD));
-        return;
-    }
     const char *here = served_by(trace->app, service->accepts.type);
     const struct asked asked = asked_find(trace, record, service->accepts.type);
     printf(
@@ -201,12 +199,13 @@ waiting_print(const struct trace *trace, const arvo_machine *machine, const arvo
     const arvo_json *definition = cli_json_text(arvo_machine_definition(machine));
     const arvo_json *value = cli_json_text(record->value);
     cli_list types = { 0 };
-    types_collect(&types, definition, value);
+    types_collect(&types, machine, definition, value);
 
     printf(
-        "\n%s@%s waits in %s%s%s for one of\n", cli_shown(record->orchestrator),
+        "\n%s@%s waits in %s%s%s for %s\n", cli_shown(record->orchestrator),
         cli_shown(record->version), cli_style_on(CLI_YELLOW), cli_state_text(value),
-        cli_style_off(CLI_YELLOW));
+        cli_style_off(CLI_YELLOW),
+        types.count > 0 ? "one of" : "nothing that its services send: it stays there");
     size_t errors = 0;
     for (size_t i = 0; i < types.count; i++) {
         if (strncmp(types.items[i], "sys.", 4) == 0)

@@ -243,8 +243,8 @@ event_text_is_valid(arvo_str text, unsigned known)
 }
 
 /* A bad name and a bad value are told apart only when they are reported. */
-static const char *
-event_extension_fault(arvo_str key, const arvo_json *value)
+const char *
+arvo__event_extension_fault(arvo_str key, const arvo_json *value)
 {
     if (key.len == 0)
         return "has an empty name";
@@ -266,8 +266,8 @@ event_extensions_are_valid(const arvo_json *extensions)
     if (arvo_json_type_of(extensions) != ARVO_JSON_OBJECT)
         return false;
     for (size_t i = 0; i < arvo_json_count(extensions); i++)
-        if (event_extension_fault(arvo_json_key_at(extensions, i), arvo_json_at(extensions, i)) !=
-            NULL)
+        if (arvo__event_extension_fault(
+                arvo_json_key_at(extensions, i), arvo_json_at(extensions, i)) != NULL)
             return false;
     return true;
 }
@@ -420,7 +420,7 @@ event_report_extensions(struct event_line *line, const arvo_event *event)
     size_t count = 0;
     for (size_t i = 0; i < arvo_json_count(event->extensions); i++) {
         const arvo_str key = arvo_json_key_at(event->extensions, i);
-        const char *fault = event_extension_fault(key, arvo_json_at(event->extensions, i));
+        const char *fault = arvo__event_extension_fault(key, arvo_json_at(event->extensions, i));
         if (fault == NULL || ++count > count_max)
             continue;
         event_line_add(line, "; extension ", 12);

@@ -40,6 +40,9 @@ enum {
 /* The number of a standard attribute, or ARVO__EVENT_FIELD_COUNT. */
 unsigned arvo__event_field_of(const char *key, size_t len);
 
+/* What is wrong with an extension, to be said behind its name; NULL: nothing. */
+const char *arvo__event_extension_fault(arvo_str key, const arvo_json *value);
+
 /* Where the string attribute `field` is. */
 extern const uint16_t arvo__event_offsets[ARVO__EVENT_STRING_COUNT];
 

@@ -1,6 +1,7 @@
 /* Compiling emissions: which keys an emitted event may have, and what is wrong with constant ones.
  */
 
+#include "event/internal.h"
 #include "machine/compile.h"
 
 static const compile_key emission_keys[] = {
@@ -102,6 +103,24 @@ check_object(compiler *c, const arvo_json *value)
     return arvo__compile_fail(c, ARVO_E_INVALID, "must be an object");
 }
 
+/* Names are literal even where values are expressions, whose text is as good as what they give. */
+static arvo_status
+check_extensions(compiler *c, const arvo_json *value)
+{
+    for (size_t i = 0; arvo_json_type_of(value) == ARVO_JSON_OBJECT && i < arvo_json_count(value);
+         i++) {
+        const arvo_str key = arvo_json_key_at(value, i);
+        const char *const fault = arvo__event_extension_fault(key, arvo_json_at(value, i));
+        if (fault == NULL)
+            continue;
+        const size_t mark = arvo__compile_enter(c, key);
+        const arvo_status st = arvo__compile_fail(c, ARVO_E_INVALID, "the extension %s", fault);
+        arvo__compile_leave(c, mark);
+        return st;
+    }
+    return ARVO_OK;
+}
+
 static arvo_status
 check_units(compiler *c, const arvo_json *value)
 {
@@ -129,7 +148,10 @@ static arvo_status
 compile_field(compiler *c, const arvo_json *value, chart_slot *slot)
 {
     slot->field = arvo__emission_field_find(slot->key);
-    const arvo_status st = arvo__compile_template(c, value, &slot->value);
+    arvo_status st = slot->field == EMISSION_EXTENSIONS ? check_extensions(c, value) : ARVO_OK;
+    if (st != ARVO_OK)
+        return st;
+    st = arvo__compile_template(c, value, &slot->value);
     const arvo_json *constant = NULL;
     if (st != ARVO_OK || !arvo__template_is_constant(slot->value, &constant))
         return st;

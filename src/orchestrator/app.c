@@ -348,7 +348,6 @@ runtime_fill(
     arvo_error *err)
 {
     const arvo_broker_opts broker_opts = { .memory = opts->memory,
-                                           .platform = opts->platform,
                                            .on_event = opts->on_event,
                                            .user = opts->user };
     arvo_status st = arvo_broker_new(&broker_opts, &runtime->broker, err);

@@ -24,7 +24,7 @@ typedef struct broker_item {
     uint32_t depth;
     arvo_str json;
     arvo_str domains;
-    arvo_str subject; /* of the execution that made it; outbox only */
+    arvo_str subject; /* of the execution that made it */
 } broker_item;
 
 struct arvo_broker {
@@ -48,8 +48,9 @@ struct arvo_broker {
     arvo__map depth_of; /* event id -> hops + 1 */
     arvo_buf text;
     uint32_t delivered;
+    bool is_busy;       /* publishing or resuming: neither may be called */
     bool is_stopped;    /* on_event said so */
-    arvo__map blocked;  /* subjects whose outbox waits behind an event that failed */
+    arvo__map blocked;  /* subjects whose events wait behind one that failed */
     arvo_arena *blocks; /* the keys of `blocked` */
     arvo_status failed; /* the first failure of this publish, and what it was */
     arvo_error failure;
@@ -114,13 +115,14 @@ arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err
     return st;
 }
 
+/* Take out and free the item that `place` holds. */
 static void
-broker_queue_pop(arvo_broker *broker)
+broker_queue_remove(arvo_broker *broker, broker_item **place)
 {
-    broker_item *item = broker->queue;
-    broker->queue = item->next;
-    if (broker->queue == NULL)
-        broker->queue_end = &broker->queue;
+    broker_item *item = *place;
+    *place = item->next;
+    if (broker->queue_end == &item->next)
+        broker->queue_end = place;
     broker->queue_len--;
     arvo__free(broker->allocator, item, item->size);
 }
@@ -131,7 +133,7 @@ arvo_broker_free(arvo_broker *broker)
     if (broker == NULL)
         return;
     while (broker->queue != NULL)
-        broker_queue_pop(broker);
+        broker_queue_remove(broker, &broker->queue);
     arvo_arena_free(broker->arena);
     arvo_arena_free(broker->batch);
     arvo_arena_free(broker->depths);
@@ -192,16 +194,52 @@ arvo_broker_add_handler(arvo_broker *broker, arvo_handler *handler, arvo_error *
     return broker_add(broker, entry, err);
 }
 
-/* An event from outside that names no one we know (its `to` is only its type, say) goes to the
- * orchestrator that its subject belongs to. */
-static const broker_entry *
-broker_find_by_subject(arvo_broker *broker, const arvo_event *event)
+static bool
+broker_is_default(const arvo_json *domains)
+{
+    for (size_t i = 0; i < arvo_json_count(domains); i++)
+        if (arvo_str_is(arvo_json_str(arvo_json_at(domains, i)), "default"))
+            return true;
+    return false;
+}
+
+/* The orchestrator that the event's subject belongs to, or nobody. */
+static arvo_status
+broker_find_by_subject(
+    arvo_broker *broker, const arvo_event *event, const broker_entry **out, arvo_error *err)
 {
     arvo_subject subject;
-    if (arvo_subject_decode(NULL, event->subject, broker->arena, &subject, NULL) != ARVO_OK)
-        return NULL;
-    const broker_entry *entry = broker_find(broker, subject.orchestrator_name);
-    return entry != NULL && entry->orchestrator != NULL ? entry : NULL;
+    const arvo_status st = arvo_subject_decode(NULL, event->subject, broker->arena, &subject, NULL);
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(err);
+    const broker_entry *entry =
+        st == ARVO_OK ? broker_find(broker, subject.orchestrator_name) : NULL;
+    *out = entry != NULL && entry->orchestrator != NULL ? entry : NULL;
+    return ARVO_OK;
+}
+
+/* Who serves the event here; *out NULL: nobody. One from outside whose `to` is only its type, which
+ * is what an event has whose author said nothing, goes by its subject. */
+static arvo_status
+broker_route(
+    arvo_broker *broker, const arvo_delivery *delivery, bool from_outside, const broker_entry **out,
+    arvo_error *err)
+{
+    const arvo_event *event = delivery->event;
+    *out = NULL;
+    if (!arvo_str_is(delivery->domains, BROKER_DOMAINS_PLAIN)) {
+        const arvo_json *domains = NULL;
+        const arvo_status st = arvo_json_parse(delivery->domains, broker->arena, &domains, err);
+        if (st != ARVO_OK)
+            return st; /* not knowing is no reason to take it for somebody else's */
+        if (!broker_is_default(domains))
+            return ARVO_OK;
+    }
+    *out = broker_find(broker, event->to);
+    const bool names_nobody = event->to.ptr == NULL || arvo_str_equal(event->to, event->type);
+    if (*out != NULL || !from_outside || !names_nobody)
+        return ARVO_OK;
+    return broker_find_by_subject(broker, event, out, err);
 }
 
 /* ---- Depths: hops from the first event of a publish -------------------------------------- */
@@ -225,29 +263,75 @@ broker_depth(const arvo_broker *broker, arvo_str id)
 
 /* ---- The queue in memory ------------------------------------------------------------------ */
 
-static arvo_status
-broker_enqueue(
-    arvo_broker *broker, arvo_str json, arvo_str domains, uint32_t depth, arvo_error *err)
+/* Events that one delivery made, on their way to the end of the queue. */
+typedef struct broker_chain {
+    broker_item *first;
+    broker_item **end;
+    size_t count;
+} broker_chain;
+
+static bool
+broker_chain_add(
+    arvo_broker *broker, broker_chain *chain, const arvo_delivery *made_by, arvo_str json,
+    arvo_str domains)
 {
-    if (broker->queue_len >= broker->queue_max)
-        return arvo__fail(
-            err, ARVO_E_FULL, "the queue holds %u events, its limit: raise queue_max",
-            broker->queue_max);
-    const size_t size = sizeof(broker_item) + json.len + domains.len;
+    const arvo_str subject = made_by->event->subject;
+    const size_t size = sizeof(broker_item) + json.len + domains.len + subject.len;
     broker_item *item = arvo__alloc(broker->allocator, size);
     if (item == NULL)
-        return arvo__nomem(err);
+        return false;
     char *text = (char *)(item + 1);
+    *item = (broker_item){ .size = size,
+                           .depth = made_by->depth + 1,
+                           .json = { text, json.len },
+                           .domains = { text + json.len, domains.len },
+                           .subject = { text + json.len + domains.len, subject.len } };
     memcpy(text, json.ptr, json.len);
     memcpy(text + json.len, domains.ptr, domains.len);
-    *item = (broker_item){ .size = size,
-                           .depth = depth,
-                           .json = { text, json.len },
-                           .domains = { text + json.len, domains.len } };
-    *broker->queue_end = item;
-    broker->queue_end = &item->next;
-    broker->queue_len++;
+    memcpy(text + json.len + domains.len, subject.ptr, subject.len);
+    *chain->end = item;
+    chain->end = &item->next;
+    chain->count++;
+    return true;
+}
+
+/* All of them or none. The limit of the queue does not matter here: they are made, and what made
+ * them will not make them again. */
+static arvo_status
+broker_enqueue(
+    arvo_broker *broker, const arvo_delivery *made_by, const arvo_str *texts,
+    const arvo_str *domains, size_t count, arvo_error *err)
+{
+    broker_chain chain = { .end = &chain.first };
+    for (size_t i = 0; i < count; i++)
+        if (!broker_chain_add(
+                broker, &chain, made_by, texts[i],
+                domains != NULL ? domains[i] : ARVO_STR(BROKER_DOMAINS_PLAIN))) {
+            for (broker_item *item = chain.first, *next; item != NULL; item = next) {
+                next = item->next;
+                arvo__free(broker->allocator, item, item->size);
+            }
+            return arvo__nomem(err);
+        }
+    if (count == 0)
+        return ARVO_OK;
+    *broker->queue_end = chain.first;
+    broker->queue_end = chain.end;
+    broker->queue_len += chain.count;
     return ARVO_OK;
+}
+
+/* Whether the queue outgrew its limit since it held `before` events. */
+static arvo_status
+broker_check_queue(const arvo_broker *broker, size_t before, arvo_error *err)
+{
+    if (broker->queue_len <= broker->queue_max || broker->queue_len <= before)
+        return ARVO_OK;
+    return arvo__fail(
+        err, ARVO_E_FULL,
+        "%zu events wait in the queue, whose limit is %u: raise queue_max; none is lost, resume "
+        "goes on with them",
+        broker->queue_len, broker->queue_max);
 }
 
 static arvo_status
@@ -277,19 +361,18 @@ broker_to_orchestrator(
     arvo_result *result, arvo_error *err)
 {
     delivery->handled_by = ARVO_HANDLED_BY_ORCHESTRATOR;
-    arvo_status st = arvo_orchestrator_execute_from(
+    const arvo_status st = arvo_orchestrator_execute_from(
         entry->orchestrator, delivery->event, seq, broker->arena, result, err);
     if (st != ARVO_OK)
         return st;
     delivery->result = result;
     delivery->version = result->version;
-    for (size_t i = 0; i < result->all.count && st == ARVO_OK; i++) {
+    for (size_t i = 0; i < result->all.count; i++)
         broker_remember_depth(broker, result->all.items[i]->id, delivery->depth + 1);
-        if (broker->store == NULL && result->outcome != ARVO_OUTCOME_DUPLICATE)
-            st = broker_enqueue(
-                broker, result->event_json[i], result->event_domains[i], delivery->depth + 1, err);
-    }
-    return st;
+    if (broker->store != NULL || result->outcome == ARVO_OUTCOME_DUPLICATE)
+        return ARVO_OK;
+    return broker_enqueue(
+        broker, delivery, result->event_json, result->event_domains, result->all.count, err);
 }
 
 /* The replies and "this request is answered" are one transaction. */
@@ -338,27 +421,37 @@ broker_to_handler(
         const arvo_event *reply = delivery->replies.items[i];
         broker_remember_depth(broker, reply->id, delivery->depth + 1);
         st = broker_text(broker, reply, &texts[i], err);
-        if (st == ARVO_OK && broker->store == NULL)
-            st = broker_enqueue(
-                broker, texts[i], ARVO_STR(BROKER_DOMAINS_PLAIN), delivery->depth + 1, err);
     }
-    if (st == ARVO_OK && broker->store != NULL)
-        st = broker_commit_replies(broker, delivery, texts, seq, err);
-    return st;
+    if (st != ARVO_OK)
+        return st;
+    return broker->store != NULL
+               ? broker_commit_replies(broker, delivery, texts, seq, err)
+               : broker_enqueue(broker, delivery, texts, NULL, delivery->replies.count, err);
 }
 
-static bool
-broker_is_default(arvo_broker *broker, arvo_str domains)
+/* One more of this publish. */
+static arvo_status
+broker_count(arvo_broker *broker, const arvo_event *event, arvo_error *err)
 {
-    const arvo_json *list = NULL;
-    if (arvo_str_is(domains, BROKER_DOMAINS_PLAIN))
-        return true;
-    if (arvo_json_parse(domains, broker->arena, &list, NULL) != ARVO_OK)
-        return false;
-    for (size_t i = 0; i < arvo_json_count(list); i++)
-        if (arvo_str_is(arvo_json_str(arvo_json_at(list, i)), "default"))
-            return true;
-    return false;
+    if (broker->delivered++ < broker->deliveries_max)
+        return ARVO_OK;
+    return arvo__fail(
+        err, ARVO_E_FULL,
+        "%u events were delivered, the limit, and there are more: do workflows feed each other "
+        "without end? Next is %.*s from %.*s for %.*s; it is kept, resume goes on with it",
+        broker->deliveries_max, ARVO_FMT(event->type), ARVO_FMT(event->source),
+        ARVO_FMT(event->to));
+}
+
+static arvo_status
+broker_hand_over(
+    arvo_broker *broker, const broker_entry *entry, int64_t seq, arvo_delivery *delivery,
+    arvo_result *result, arvo_error *err)
+{
+    delivery->name = entry->address;
+    return entry->orchestrator != NULL
+               ? broker_to_orchestrator(broker, entry, seq, delivery, result, err)
+               : broker_to_handler(broker, entry, seq, delivery, err);
 }
 
 /* Hand one event to whoever serves it, then show what became of it. */
@@ -366,33 +459,23 @@ static arvo_status
 broker_deliver(
     arvo_broker *broker, arvo_delivery *delivery, int64_t seq, bool from_outside, arvo_error *err)
 {
-    if (broker->delivered++ >= broker->deliveries_max)
-        return arvo__fail(
-            err, ARVO_E_FULL,
-            "%u events were delivered and there are still more: do two workflows feed each other?",
-            broker->deliveries_max);
-
     const broker_entry *entry = NULL;
-    if (broker_is_default(broker, delivery->domains))
-        entry = broker_find(broker, delivery->event->to);
-    if (entry == NULL && from_outside)
-        entry = broker_find_by_subject(broker, delivery->event);
-
+    arvo_status st = broker_route(broker, delivery, from_outside, &entry, err);
+    if (st != ARVO_OK)
+        return st;
     /* Apps may share a store: what none of ours made and none of ours serves is left to its own. */
     if (entry == NULL && seq != 0 && broker_find(broker, delivery->event->source) == NULL)
         return ARVO_OK;
+    st = broker_count(broker, delivery->event, err);
+    if (st != ARVO_OK)
+        return st;
 
     arvo_result result;
     arvo_error why = { 0 };
-    arvo_status st = ARVO_OK;
-    if (entry != NULL) {
-        delivery->name = entry->address;
-        st = entry->orchestrator != NULL
-                 ? broker_to_orchestrator(broker, entry, seq, delivery, &result, &why)
-                 : broker_to_handler(broker, entry, seq, delivery, &why);
-        if (st == ARVO_E_EXISTS)
-            return ARVO_OK; /* another process delivered it meanwhile */
-    }
+    if (entry != NULL)
+        st = broker_hand_over(broker, entry, seq, delivery, &result, &why);
+    if (st == ARVO_E_EXISTS)
+        return ARVO_OK; /* another process delivered it meanwhile */
     if (st != ARVO_OK) {
         delivery->status = st;
         delivery->error = &why;
@@ -452,36 +535,38 @@ broker_take_row(void *user, const arvo_stored_event *row)
     return true;
 }
 
-/* An event that failed stays in the outbox, and so do later ones of its subject, whose order it
- * would break; everybody else's go on. */
-static void
-broker_block(arvo_broker *broker, arvo_str subject, arvo_status status, const arvo_error *why)
+/* An event that failed stays where it is, and so do later ones of its subject, whose order it would
+ * break; everybody else's go on. */
+static arvo_status
+broker_block(
+    arvo_broker *broker, arvo_str subject, arvo_status status, const arvo_error *why,
+    arvo_error *err)
 {
     const arvo_str copy = arvo_arena_str_dup(broker->blocks, subject);
-    if (copy.ptr != NULL)
-        (void)arvo__map_set(&broker->blocked, copy, broker);
+    if (copy.ptr == NULL || !arvo__map_set(&broker->blocked, copy, broker))
+        return arvo__nomem(err);
     if (broker->failed == ARVO_OK) {
         broker->failed = status;
         broker->failure = *why;
     }
+    return ARVO_OK;
 }
 
+/* *out_done false: it waits. */
 static arvo_status
-broker_deliver_row(arvo_broker *broker, const broker_item *item, arvo_error *err)
+broker_deliver_next(arvo_broker *broker, const broker_item *item, bool *out_done, arvo_error *err)
 {
+    *out_done = false;
     if (arvo__map_find(&broker->blocked, item->subject) != NULL)
         return ARVO_OK;
     arvo_error why = { 0 };
     const arvo_status st = broker_deliver_item(broker, item, &why);
-    if (st == ARVO_OK)
-        return ARVO_OK;
-    if (st == ARVO_E_NOMEM || st == ARVO_E_FULL) { /* not this event's fault */
-        if (err != NULL)
-            *err = why;
-        return st;
-    }
-    broker_block(broker, item->subject, st, &why);
-    return ARVO_OK;
+    *out_done = st == ARVO_OK;
+    if (st != ARVO_OK && st != ARVO_E_NOMEM && st != ARVO_E_FULL)
+        return broker_block(broker, item->subject, st, &why, err);
+    if (st != ARVO_OK && err != NULL)
+        *err = why; /* not this event's fault */
+    return st;
 }
 
 /* Once through the outbox in order; what is emitted meanwhile comes behind. */
@@ -500,26 +585,30 @@ broker_drain_outbox(arvo_broker *broker, arvo_error *err)
         more = rows.first != NULL;
         for (const broker_item *item = rows.first;
              item != NULL && st == ARVO_OK && !broker->is_stopped; item = item->next) {
-            st = broker_deliver_row(broker, item, err);
+            bool is_done;
+            st = broker_deliver_next(broker, item, &is_done, err);
             after = item->seq;
         }
-    }
-    if (st == ARVO_OK && broker->failed != ARVO_OK) {
-        st = broker->failed;
-        if (err != NULL)
-            *err = broker->failure;
     }
     return st;
 }
 
+/* Once through the queue; what is emitted meanwhile comes behind. */
 static arvo_status
 broker_drain_queue(arvo_broker *broker, arvo_error *err)
 {
     arvo_status st = ARVO_OK;
-    while (broker->queue != NULL && st == ARVO_OK && !broker->is_stopped) {
-        st = broker_deliver_item(broker, broker->queue, err);
+    broker_item **place = &broker->queue;
+    while (*place != NULL && st == ARVO_OK && !broker->is_stopped) {
+        const size_t before = broker->queue_len;
+        bool is_done;
+        st = broker_deliver_next(broker, *place, &is_done, err);
+        if (is_done)
+            broker_queue_remove(broker, place);
+        else if (*place != NULL)
+            place = &(*place)->next;
         if (st == ARVO_OK)
-            broker_queue_pop(broker);
+            st = broker_check_queue(broker, before, err);
     }
     return st;
 }
@@ -527,6 +616,8 @@ broker_drain_queue(arvo_broker *broker, arvo_error *err)
 static void
 broker_begin(arvo_broker *broker)
 {
+    ARVO_ASSERT(!broker->is_busy);
+    broker->is_busy = true;
     broker->delivered = 0;
     broker->is_stopped = false;
     broker->failed = ARVO_OK;
@@ -537,8 +628,27 @@ broker_begin(arvo_broker *broker)
 static arvo_status
 broker_drain(arvo_broker *broker, arvo_error *err)
 {
-    return broker->store != NULL ? broker_drain_outbox(broker, err)
-                                 : broker_drain_queue(broker, err);
+    const arvo_status st =
+        broker->store != NULL ? broker_drain_outbox(broker, err) : broker_drain_queue(broker, err);
+    if (st != ARVO_OK || broker->failed == ARVO_OK)
+        return st;
+    if (err != NULL)
+        *err = broker->failure;
+    return broker->failed;
+}
+
+static arvo_status
+broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *err)
+{
+    const size_t before = broker->queue_len;
+    arvo_arena_reset(broker->arena);
+    arvo_delivery delivery = { .event = event, .domains = ARVO_STR(BROKER_DOMAINS_PLAIN) };
+    arvo_status st = broker_text(broker, event, &delivery.event_json, err);
+    if (st == ARVO_OK)
+        st = broker_deliver(broker, &delivery, 0, true, err);
+    if (st == ARVO_OK)
+        st = broker_check_queue(broker, before, err);
+    return st == ARVO_OK && !broker->is_stopped ? broker_drain(broker, err) : st;
 }
 
 arvo_status
@@ -546,13 +656,9 @@ arvo_broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *er
 {
     ARVO_ASSERT(broker != NULL && event != NULL);
     broker_begin(broker);
-    arvo_arena_reset(broker->arena);
-
-    arvo_delivery delivery = { .event = event, .domains = ARVO_STR(BROKER_DOMAINS_PLAIN) };
-    arvo_status st = broker_text(broker, event, &delivery.event_json, err);
-    if (st == ARVO_OK)
-        st = broker_deliver(broker, &delivery, 0, true, err);
-    return st == ARVO_OK && !broker->is_stopped ? broker_drain(broker, err) : st;
+    const arvo_status st = broker_publish(broker, event, err);
+    broker->is_busy = false;
+    return st;
 }
 
 arvo_status
@@ -562,5 +668,7 @@ arvo_broker_resume(arvo_broker *broker, arvo_error *err)
     broker_begin(broker);
     arvo__map_fini(&broker->blocked); /* try again what failed before */
     arvo_arena_reset(broker->blocks);
-    return broker_drain(broker, err);
+    const arvo_status st = broker_drain(broker, err);
+    broker->is_busy = false;
+    return st;
 }

@@ -147,6 +147,15 @@ class Events(Case):
         reply = self.ok("event", "new", "--type", "evt.test.thing", "--source", "com.test.thing", "--reply-to", asked).json()
         self.assertEqual(reply["to"], "com.test.me")
 
+    def test_a_reply_answers_a_line_of_follow(self):
+        asked = self.new("--redirectto", "com.test.back", "--id", "q1").json()
+        line = self.write("line.json", {"event": asked, "domains": ["external"], "handledBy": None})
+        reply = self.ok("event", "new", "--type", "evt.test.thing", "--source", "com.test.thing", "--reply-to", line).json()
+        self.assertEqual((reply["subject"], reply["to"], reply["parentid"]), ("s1", "com.test.back", "q1"))
+        del asked["id"]
+        line = self.write("line.json", {"event": asked, "domains": [], "handledBy": None})
+        self.fails(2, "event", "new", "--type", "evt.test.thing", "--source", "com.test.thing", "--reply-to", line, says=["line.json", "id"])
+
     def test_pretty_is_the_same_event(self):
         text = self.new("--id", "i", "--time", "2026-01-02T03:04:05Z", "--pretty").out
         self.assertGreater(text.count("\n"), 10)

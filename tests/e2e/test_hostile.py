@@ -140,6 +140,8 @@ class Files(CounterCase):
         result = self.arvo("run", app, "--event", self.start(1), "--follow", "--json")
         self.assertEqual(result.code, 3, result.err)
         self.assertOneLine(result)
+        for word in ("100000 events", "com.counter.tick", "arvo.orc.counter"):
+            self.assertIn(word, result.err)
 
     def test_terminal_escapes_in_data_are_shown_not_sent(self):
         app = self.write("app.yaml", COUNTER.replace("initial: deciding", 'initial: deciding\nentry: [ { type: log, params: { message: "\\x1b[31mred\\x07" } } ]'))
@@ -156,7 +158,10 @@ class Stores(CounterCase):
 
     def test_readers_do_not_make_a_store(self):
         for verb in (["ps"], ["show", "x"], ["history", "x"]):
-            self.fails(3, *verb, "--store", "sqlite:none.db", says="none.db")
+            result = self.fails(3, *verb, "--store", "sqlite:none.db", says=["none.db: there is no such file", "arvo run"])
+            self.assertNotIn("mode=", result.err)
+            result = self.fails(3, *verb, "--store", "sqlite:" + self.write("empty.db", ""), says=["empty.db: the file is empty", "arvo run"])
+            self.assertNotIn("mode=", result.err)
         self.assertFalse(os.path.exists(self.path("none.db")))
 
     def test_a_folder_that_is_not_there(self):

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 
-from harness import ARVO, PURCHASE, PURCHASE_EVENTS, Case, CounterCase, main
+from harness import ARVO, COUNTER, PURCHASE, PURCHASE_EVENTS, Case, CounterCase, main
 
 
 def purchase_event(name):
@@ -248,12 +248,39 @@ class Steps(CounterCase):
         yaml = "".join(f"{key}: {json.dumps(value)}\n" for key, value in event.items())
         self.ok("run", self.app, "--event", self.write("start.yaml", yaml), "--json")
 
-    def test_a_misrouted_event_is_ignored(self):
+    def test_an_event_that_no_orchestrator_takes(self):
         with open(self.start(1), encoding="utf-8") as file:
             event = json.load(file)
         event["to"] = "com.somebody.else"
+        nothing = {"events": [], "allEventDomains": [], "domainedEvents": {"all": []}}
+        for more in ([], ["--json"]):
+            result = self.fails(1, "run", self.app, "--event", "-", *more, stdin=json.dumps(event), says=["arvo.orc.counter", "com.somebody.else", "no orchestrator"])
+            self.assertEqual(result.out, json.dumps(nothing, separators=(",", ":")) + "\n" if more else "")
+
+        # A request of a workflow's: its subject is the workflow's, but it is for the service.
+        store = ("--store", "sqlite:s.db")
+        asked = self.ok("run", self.app, "--event", self.start(1), *store, "--json").json()["events"][0]
+        self.fails(1, "run", self.app, "--event", "-", *store, stdin=json.dumps(asked), says=["com.counter.tick", "--follow", "mock"])
+
+        # With --follow nobody takes it either.
+        result = self.arvo("run", self.app, "--event", "-", "--follow", "--json", stdin=json.dumps(event))
+        self.assertEqual((result.code, result.lines()[0]["handledBy"]), (1, None), result)
+        self.assertIn("com.somebody.else", result.err)
+
+    def test_an_event_for_another_workflow_is_ignored(self):
+        with open(self.start(1), encoding="utf-8") as file:
+            event = json.load(file)
+        event["subject"] = self.ok("subject", "new", "--name", "arvo.orc.other", "--version", "1.0.0", "--initiator", "com.test.user").out.strip()
         result = self.ok("run", self.app, "--event", "-", "--json", stdin=json.dumps(event)).json()
         self.assertEqual(result, {"events": [], "allEventDomains": [], "domainedEvents": {"all": []}})
+
+    def test_waiting_names_what_services_send(self):
+        raised = COUNTER.replace("    on:\n", "    on:\n      internal.only.raised: {}\n")
+        self.assertIn("internal.only.raised", raised)
+        app = self.write("raised.yaml", "---".join(part for part in raised.split("---") if "kind: mock" not in part))
+        text = self.ok("run", app, "--event", self.start(1), "--follow").out
+        self.assertIn("evt.counter.tick", text)
+        self.assertNotIn("internal.only.raised", text)
 
     def test_follow_says_when_nobody_serves_the_event(self):
         other = self.ok("event", "new", "--type", "com.nobody.here", "--source", "com.test.me", "--subject", "s").out

@@ -104,6 +104,14 @@ static const struct refusal {
     { "'entry':{'type':'emit','params':{'data':{}}}", ARVO_E_INVALID, "needs a `type`" },
     { "'entry':{'type':'emit','params':{'type':'a.b.c','domains':[]}}", ARVO_E_INVALID,
       "at least one domain" },
+    { "'entry':{'type':'emit','params':{'type':'a.b.c','extensions':{'id':'x'}}}", ARVO_E_INVALID,
+      "/extensions/id: the extension has the name of a standard attribute" },
+    { "'entry':{'type':'emit','params':{'type':'a.b.c','extensions':{'Te_nant':'${ .context.x "
+      "}'}}}",
+      ARVO_E_INVALID, "/extensions/Te_nant: the extension is named with more than a-z, 0-9" },
+    { "'entry':{'type':'emit','params':{'type':'a.b.c','extensions':{'tenant':['${ .context.x "
+      "}']}}}",
+      ARVO_E_INVALID, "/extensions/tenant: the extension is no text, number, bool or null" },
     { "'entry':{'type':'emit','params':{'type':'a.b.c','domains':['all']}}", ARVO_E_INVALID,
       "reserved" },
     { "'entry':{'type':'emit','params':{'type':'a.b.c','executionunits':-1}}", ARVO_E_INVALID,
