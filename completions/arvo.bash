@@ -5,6 +5,7 @@ _arvo_options() {
     run) echo "--event --store --follow --json --violations --help" ;;
     "machine check") echo "--json --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
+    "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
     "contract check") echo "--json --help" ;;
     "contract validate") echo "--type --version --data --json --help" ;;
     "schema validate") echo "--draft --json --help" ;;
@@ -33,7 +34,7 @@ _arvo() {
         return
     fi
     case "$command" in
-    machine) actions="check simulate" ;;
+    machine) actions="check simulate diagram" ;;
     contract) actions="check validate" ;;
     schema) actions="validate" ;;
     event) actions="new validate" ;;
@@ -50,6 +51,8 @@ _arvo() {
     case "$previous" in
     --violations) mapfile -t COMPREPLY < <(compgen -W "event return" -- "$current") ;;
     --status) mapfile -t COMPREPLY < <(compgen -W "active done error" -- "$current") ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W "svg dot mermaid" -- "$current") ;;
+    --direction) mapfile -t COMPREPLY < <(compgen -W "TB LR" -- "$current") ;;
     --draft) mapfile -t COMPREPLY < <(compgen -W "7 2020-12" -- "$current") ;;
     --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite:" -- "$current") ;;
     *)

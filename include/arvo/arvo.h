@@ -6,6 +6,7 @@
 #include <arvo/base.h>
 #include <arvo/broker.h>
 #include <arvo/contract.h>
+#include <arvo/diagram.h>
 #include <arvo/document.h>
 #include <arvo/event.h>
 #include <arvo/json.h>

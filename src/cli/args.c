@@ -174,23 +174,51 @@ args_store(cli_args *args, const cli_option *option, const char *value, void *op
     return false;
 }
 
+/* What getopt_long() is to look for; an option of the table is its number + 256, or its letter. */
+static void
+getopt_tables(const cli_command *command, struct option *longs, char *letters)
+{
+    const size_t count = options_count(command);
+    *letters++ = ':';
+    *letters++ = 'h';
+    for (size_t i = 0; i < count && i < OPTIONS_MAX; i++) {
+        const cli_option *option = &command->options[i];
+        longs[i].name = option->name;
+        longs[i].has_arg = option->kind == CLI_FLAG ? no_argument : required_argument;
+        longs[i].val = (int)i + 256; /* beyond every letter */
+        if (option->letter != '\0')
+            *letters++ = option->letter;
+        if (option->letter != '\0' && option->kind != CLI_FLAG)
+            *letters++ = ':';
+    }
+    longs[count] = (struct option){ "help", no_argument, NULL, 'h' };
+    *letters = '\0';
+}
+
+/* A letter as the number of its option + 256; what is none of ours as it is. */
+static int
+option_number(const cli_command *command, int found)
+{
+    const size_t count = options_count(command);
+    for (size_t i = 0; i < count && found > 0 && found < 256; i++)
+        if (command->options[i].letter == found)
+            return (int)i + 256;
+    return found;
+}
+
 bool
 cli_parse(cli_args *args, void *opts)
 {
     const cli_command *command = args->command;
-    const size_t count = options_count(command);
     struct option longs[OPTIONS_MAX + 2] = { { 0 } };
-    for (size_t i = 0; i < count && i < OPTIONS_MAX; i++) {
-        longs[i].name = command->options[i].name;
-        longs[i].has_arg = command->options[i].kind == CLI_FLAG ? no_argument : required_argument;
-        longs[i].val = (int)i + 256; /* beyond every letter */
-    }
-    longs[count] = (struct option){ "help", no_argument, NULL, 'h' };
+    char letters[2 * OPTIONS_MAX + 3];
+    getopt_tables(command, longs, letters);
 
     opterr = 0;
     optind = 1;
     for (;;) {
-        const int found = getopt_long(args->argc, args->argv, ":h", longs, NULL);
+        const int found =
+            option_number(command, getopt_long(args->argc, args->argv, letters, longs, NULL));
         if (found == -1)
             break;
         if (found == 'h') {
@@ -198,11 +226,11 @@ cli_parse(cli_args *args, void *opts)
             args->exit_code = CLI_DONE;
             return false;
         }
-        if (found == ':')
+        if (found == ':') {
+            const cli_option *option = &command->options[option_number(command, optopt) - 256];
             return args_fail(
-                args, cli_printf(
-                          "--%s needs a value (%s)", command->options[optopt - 256].name,
-                          command->options[optopt - 256].value));
+                args, cli_printf("--%s needs a value (%s)", option->name, option->value));
+        }
         if (found == '?' && optopt >= 256)
             return args_fail(
                 args, cli_printf("--%s takes no value", command->options[optopt - 256].name));

@@ -49,6 +49,7 @@ typedef struct cli_option {
     const char *value; /* how the help names the value; NULL for a flag */
     size_t offset;     /* of the variable in the verb's options struct */
     const char *help;
+    char letter; /* -o for --output; 0: none */
 } cli_option;
 
 typedef struct cli_args cli_args;
@@ -77,9 +78,10 @@ struct cli_args {
     int exit_code; /* set when cli_parse() gives false */
 };
 
-extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_contract_check,
-    cli_contract_validate, cli_schema_validate, cli_event_new, cli_event_validate, cli_subject_new,
-    cli_subject_child, cli_subject_decode, cli_ps, cli_show, cli_history, cli_bench;
+extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_machine_diagram,
+    cli_contract_check, cli_contract_validate, cli_schema_validate, cli_event_new,
+    cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode, cli_ps, cli_show,
+    cli_history, cli_bench;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -141,6 +143,25 @@ const arvo_contract_version *cli_contract_find(
 /** What a schema found wrong, one line each on stderr; or one JSON object on standard output. */
 void cli_issues_print(const arvo_schema_report *report);
 void cli_issues_print_json(const arvo_schema_report *report);
+
+/** Write a file whole; "-" is standard output. False: said why. */
+bool cli_file_write(const char *path, arvo_str text);
+
+/* What names one machine: a file or folder, and which of the machines in it. */
+typedef struct cli_machine_opts {
+    const char *path;
+    const char *wanted; /* ID or ID@VERSION; NULL: the only one */
+    arvo_str source;    /* instead of `wanted`: type of the start event, and version; none: any */
+    arvo_str version;
+    cli_list apps; /* where its contracts are, if not beside it */
+} cli_machine_opts;
+
+/**
+ * A machine to look at, not to run: functions of C programs that it names are taken to be there,
+ * and without its contracts it is read as one that has none. NULL: said why, the exit code is
+ * CLI_USAGE. Owned (arvo_machine_unref()).
+ */
+arvo_machine *cli_machine_load(const cli_machine_opts *opts);
 
 /* ---- Stores ------------------------------------------------------------------------ */
 

@@ -85,6 +85,24 @@ cli_text_load(const char *path, arvo_str *out)
 }
 
 bool
+cli_file_write(const char *path, arvo_str text)
+{
+    if (strcmp(path, "-") == 0) {
+        (void)fwrite(text.ptr, 1, text.len, stdout);
+        return cli_flush(); /* main() says why not */
+    }
+    FILE *file = fopen(path, "wbe");
+    const bool is_written = file != NULL && fwrite(text.ptr, 1, text.len, file) == text.len;
+    int failure = errno;
+    if (file != NULL && fclose(file) != 0 && is_written)
+        failure = errno;
+    else if (is_written)
+        return true;
+    cli_error("%s: cannot be written: %s", path, strerror(failure));
+    return false;
+}
+
+bool
 cli_documents_load(const char *path, arvo_document_list *out)
 {
     arvo_error err = { 0 };

@@ -11,6 +11,7 @@ static const cli_command *const commands[] = {
     &cli_run,
     &cli_machine_check,
     &cli_machine_simulate,
+    &cli_machine_diagram,
     &cli_contract_check,
     &cli_contract_validate,
     &cli_schema_validate,
@@ -31,7 +32,7 @@ static const struct {
     const char *summary;
 } verbs[] = {
     { "run", "handle an event: one step, or with --follow until nothing moves" },
-    { "machine", "check machines; play events through one (simulate)" },
+    { "machine", "check, simulate and draw machines" },
     { "contract", "check contracts; validate data against one" },
     { "schema", "validate a value against a JSON Schema" },
     { "event", "make and validate events" },

@@ -18,6 +18,7 @@ HEADER_LAYER = {
     "subject": "subject",
     "contract": "contract",
     "machine": "machine",
+    "diagram": "machine",
     "memory": "memory",
     "orchestrator": "orchestrator",
     "broker": "orchestrator",
