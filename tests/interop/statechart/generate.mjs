@@ -7,6 +7,18 @@ import { Random } from './random.mjs';
 
 const EVENTS = ['A', 'B', 'a.b', 'a.b.c', 'a.x', 'R', 'S'];
 const WILDCARDS = ['*', 'a.*', 'a.b.*', 'a.b.c.*', 'xstate.done.state.*', 'xstate.*'];
+// How often; a chart's theme turns one group up.
+const DIALS = { parallel: 0.4, history: 0.4, always: 0.1, final: 0.2, within: 0.12, several: 0.12, toHistory: 0.2, initialActions: 0.35, functions: 4, fails: 1, conditions: 5, outputs: 0.4, wild: 0.15 };
+const THEMES = {
+  balanced: {},
+  regions: { parallel: 0.75, within: 0.4, several: 0.4, initialActions: 0.7 },
+  history: { history: 0.8, toHistory: 0.5, initialActions: 0.6 },
+  eager: { always: 0.45, parallel: 0.55 },
+  ends: { final: 0.5, outputs: 0.8, parallel: 0.5 },
+  failing: { functions: 10, fails: 8 },
+  places: { conditions: 20 },
+  wild: { wild: 0.6 },
+};
 const STATES_MAX = { small: 6, middle: 14, large: 40 };
 const DEPTH_MAX = 5;
 
@@ -17,7 +29,8 @@ class Chart {
     this.labels = 0;
     this.states_max = STATES_MAX[random.weighted({ small: 4, middle: 7, large: 1 })];
     this.events = random.list(2 + random.below(4), () => random.pick(EVENTS));
-    this.wild = random.chance(0.5);
+    this.theme = random.chance(0.4) ? 'balanced' : random.pick(Object.keys(THEMES));
+    this.dials = { ...DIALS, ...THEMES[this.theme] };
     this.all = [];
     this.root = this.#node('m', null);
     this.guards = {};
@@ -35,20 +48,20 @@ class Chart {
     this.all.push(node);
     const nests = path.length === 0 ? this.r.chance(0.98) : path.length < DEPTH_MAX && this.r.chance(0.5);
     if (nests && this.count < this.states_max) this.#nest(node);
-    else if (parent && this.r.chance(0.2)) node.type = 'final';
+    else if (parent && this.r.chance(this.dials.final)) node.type = 'final';
     return node;
   }
 
   #nest(node) {
     const { r } = this;
-    node.type = r.chance(0.4) ? 'parallel' : 'compound';
+    node.type = r.chance(this.dials.parallel) ? 'parallel' : 'compound';
     const count = node.type === 'parallel' && r.chance(0.03) ? 0 : 1 + r.below(4);
     const are_numbers = r.chance(0.08);
     for (let i = 0; i < count && (i === 0 || this.count < this.states_max); i++) {
       const key = are_numbers && r.chance(0.7) ? String(9 - 2 * i + r.below(2)) : `s${i}`;
       node.children.push(this.#node(key, node));
     }
-    if (r.chance(0.4)) this.#history(node);
+    if (r.chance(this.dials.history)) this.#history(node);
     // A history state is found by its name in the order of keys, before or behind what it recalls.
     if (r.chance(0.1)) this.#history(node);
   }
@@ -105,16 +118,26 @@ class Chart {
 
   #targets(from) {
     const { r } = this;
-    const several = r.chance(0.15) ? this.#severalTargets(from) : null;
+    const several = r.chance(this.dials.several) ? this.#severalTargets(from) : null;
     if (several) return several;
     const histories = this.all.filter((node) => node.type === 'history');
     let to = r.pick(this.all);
     if (from.parent && r.chance(0.4)) to = r.pick(from.parent.children);
     if (from.children.length > 0 && r.chance(0.15)) to = r.pick(from.children);
     if (r.chance(0.1)) to = from;
-    if (histories.length > 0 && r.chance(0.2)) to = r.pick(histories);
+    if (histories.length > 0 && r.chance(this.dials.toHistory)) to = r.pick(histories);
+    const within = this.#withinOtherRegions(from);
+    if (within.length > 0 && r.chance(this.dials.within)) to = r.pick(within);
     const one = this.target(from, to);
     return r.chance(0.05) ? [one] : one;
+  }
+
+  // States in a region of a parallel state that `from` is outside of: the other regions are filled in.
+  #withinOtherRegions(from) {
+    return this.all.filter((node) => {
+      const region = node.parent;
+      return region?.parent?.type === 'parallel' && node.type !== 'history' && !this.#isBelow(from, region.parent);
+    });
   }
 
   // ---- Values ----
@@ -159,7 +182,8 @@ class Chart {
 
   guard(depth = 0) {
     const { r } = this;
-    const kinds = { true: 2, false: 2, event: 4, context: 5, data: 1, state: 5, not: 3, list: 3, named: 2, fails: 1 };
+    const { conditions, fails } = this.dials;
+    const kinds = { true: 2, false: 2, event: 4, context: 5, data: 1, state: conditions, not: 3, list: 3, named: 2, fails };
     switch (r.weighted(kinds)) {
       case 'true':
         return '${ true }';
@@ -207,14 +231,27 @@ class Chart {
 
   #log() {
     const label = this.#label();
-    const form = this.r.weighted({ event: 6, plain: 2, context: 3, whole: 1 });
+    const form = this.r.weighted({ event: 6, plain: 2, context: 3, whole: 2 });
     if (form === 'event') return { type: 'log', params: { message: `\${ "${label} " + .event.type }` } };
     if (form === 'plain') return { type: 'log', params: { message: label } };
     if (form === 'context') return { type: 'log', params: { message: [label, '${ .context.n }', '${ .context.m }'] } };
     return { type: 'log', params: { message: { label, event: '${ .event }', context: '${ .context }' } } };
   }
 
+  #logOutput() {
+    return { type: 'log', params: { message: [this.#label(), '${ .event.output }'] } };
+  }
+
+  // Most events raise others only so often.
   #raise() {
+    const raise = this.#raiseAlways();
+    if (this.r.chance(0.4)) return raise;
+    const guard = `\${ .context.n < ${this.r.below(6)} }`;
+    const count = { type: 'assign', params: { n: '${ .context.n + 1 }' } };
+    return { type: 'enqueueActions', params: [{ guard, actions: [raise, count] }] };
+  }
+
+  #raiseAlways() {
     const { r } = this;
     if (r.chance(0.03)) return { type: 'raise', params: '${ .event }' };
     const event = { type: r.pick(r.chance(0.8) ? this.events : EVENTS) };
@@ -232,7 +269,7 @@ class Chart {
       any: { m: this.#value() },
       object: '${ .context.object }',
       same: { n: '${ .context.n }' },
-      fails: r.chance(0.1) ? { m: this.#failingValue() } : { extra: 1 },
+      fails: r.chance(0.1 * this.dials.fails) ? { m: this.#failingValue() } : { extra: 1 },
     };
     return { type: 'assign', params: params[form] };
   }
@@ -246,7 +283,7 @@ class Chart {
 
   #function() {
     const { r } = this;
-    if (r.chance(0.05)) return { type: 'fail', params: { message: 'action' } };
+    if (r.chance(0.02 * this.dials.fails)) return { type: 'fail', params: { message: 'action' } };
     return r.chance(0.1) ? 'note' : { type: 'note', params: { at: this.#label(), v: this.#value() } };
   }
 
@@ -256,7 +293,10 @@ class Chart {
       ...(r.chance(0.6) ? { guard: this.guard(1) } : {}),
       actions: this.actionList(depth + 1),
     });
-    return { type: 'enqueueActions', params: r.list(1 + r.below(3), branch) };
+    const params = r.list(1 + r.below(3), branch);
+    // All guards are asked before the first action.
+    if (r.chance(0.5)) params.unshift({ actions: { type: 'assign', params: { n: '${ .context.n + 1 }' } } });
+    return { type: 'enqueueActions', params };
   }
 
   #named() {
@@ -273,7 +313,7 @@ class Chart {
   }
 
   action(depth) {
-    const kinds = { log: 12, raise: 2, assign: 5, emit: 4, function: 4, enqueue: 3, named: 3 };
+    const kinds = { log: 12, raise: 3, assign: 5, emit: 4, function: this.dials.functions, enqueue: 3, named: 3 };
     switch (this.r.weighted(kinds)) {
       case 'raise':
         return this.#raise();
@@ -307,17 +347,19 @@ class Chart {
     if (kind === 'on' && r.chance(0.06)) return r.pick([null, {}]); // forbidden
     const made = {};
     if (r.chance(kind === 'always' ? 0.6 : 0.8)) made.target = this.#targets(from);
-    if (kind === 'always' && r.chance(0.85)) Object.assign(made, this.#counted());
+    const again = { always: 0.9, onDone: 0.3, on: 0 };
+    if (r.chance(again[kind])) Object.assign(made, this.#counted());
     else {
       if (r.chance(0.35)) made.guard = this.guard();
       if (r.chance(0.6)) made.actions = this.actionList();
+      if (kind === 'onDone' && r.chance(0.4)) made.actions = [this.#logOutput(), this.action(1)];
     }
     if (r.chance(0.25)) made.reenter = r.chance(0.9);
     const is_plain = Object.keys(made).length === 1 && typeof made.target === 'string';
     return is_plain && r.chance(0.5) ? made.target : made;
   }
 
-  // Without an event a transition is taken again and again: most count, up to an end.
+  // What is taken without an event is taken again and again: most of it counts, up to an end.
   #counted() {
     const { r } = this;
     const limit = `\${ .context.n < ${1 + r.below(6)} }`;
@@ -337,8 +379,9 @@ class Chart {
     const { r } = this;
     const on = {};
     for (let i = r.below(4); i > 0; i--) {
-      const descriptor = r.chance(this.wild ? 0.35 : 0.05) ? r.pick(WILDCARDS) : r.pick(this.events);
+      const descriptor = r.chance(this.dials.wild) ? r.pick(WILDCARDS) : r.pick(this.events);
       on[descriptor] = this.transitions(node, 'on');
+      if (descriptor === '*' && r.chance(0.7)) on[descriptor] = { ...this.#counted(), target: this.#targets(node) };
     }
     return on;
   }
@@ -368,7 +411,7 @@ class Chart {
     if (node.type === 'parallel') {
       if (r.chance(0.08)) made.initial = { target: to, actions: this.actionList() };
     } else {
-      made.initial = r.chance(0.3) ? { target: to, actions: this.actionList() } : to;
+      made.initial = r.chance(this.dials.initialActions) ? { target: to, actions: this.actionList() } : to;
     }
   }
 
@@ -386,10 +429,10 @@ class Chart {
     if (node.type !== 'final' || r.chance(0.1)) {
       const on = this.#on(node);
       if (Object.keys(on).length > 0 || r.chance(0.05)) made.on = on;
-      if (r.chance(0.14)) made.always = this.transitions(node, 'always');
+      if (r.chance(this.dials.always)) made.always = this.transitions(node, 'always');
     }
-    if (node.parent && node.children.length > 0 && r.chance(0.4)) made.onDone = this.transitions(node, 'onDone');
-    if (node.type === 'final' ? r.chance(0.5) : !node.parent && r.chance(0.6)) made.output = this.#value();
+    if (node.parent && node.children.length > 0 && r.chance(this.dials.outputs)) made.onDone = this.transitions(node, 'onDone');
+    if (node.type === 'final' ? r.chance(this.dials.outputs) : !node.parent && r.chance(0.6)) made.output = this.#value();
     if (node.children.length > 0 || node.type === 'parallel') {
       made.states = Object.fromEntries(node.children.map((child) => [child.key, this.state(child)]));
     }
