@@ -16,41 +16,94 @@ ARVO_BEGIN_DECLS
 
 /* ---- Schemas -------------------------------------------------------------- */
 
-/* A compiled JSON Schema (2020-12; draft-07 when $schema says so). */
+/* A compiled JSON Schema, draft 2020-12 or draft-07: every keyword of both. */
 typedef struct arvo_schema arvo_schema;
 
-#define ARVO_SCHEMA_DEPTH_MAX  128u     /* of the schema and of $ref recursion over one value */
-#define ARVO_SCHEMA_STEPS_MAX  4000000u /* per check; stops combinatorial schemas */
-#define ARVO_SCHEMA_ISSUES_MAX 16u      /* reported per check */
+#define ARVO_SCHEMA_DEPTH_MAX     128u     /* of the schema and of $ref recursion over one value */
+#define ARVO_SCHEMA_STEPS_MAX     4000000u /* per check; stops combinatorial schemas */
+#define ARVO_SCHEMA_ISSUES_MAX    16u      /* reported per check */
+#define ARVO_SCHEMA_WARNINGS_MAX  16u      /* kept per schema */
+#define ARVO_SCHEMA_DOCUMENTS_MAX 1000u    /* that one schema refers to */
 
 typedef enum arvo_additional {
     ARVO_ADDITIONAL_JSON_SCHEMA = 0, /* false refuses, as JSON Schema says */
     ARVO_ADDITIONAL_ZOD              /* false strips: arvo-core's exported form */
 } arvo_additional;
 
+typedef enum arvo_schema_draft { ARVO_SCHEMA_2020_12 = 0, ARVO_SCHEMA_DRAFT_7 } arvo_schema_draft;
+
+/**
+ * Gives the schema document that has a URI. Never called for what lies inside the schema itself or
+ * for the metaschemas of both drafts, which are built in.
+ * @param uri  Absolute, without a fragment. Borrowed for the call.
+ * @param out  Must live until the compilation returns.
+ * @return ARVO_OK, ARVO_E_NOT_FOUND (no such document here; err is not looked at), or any other
+ *         failure, which the compilation passes on.
+ */
+typedef arvo_status (*arvo_schema_find_fn)(
+    void *self, arvo_str uri, const arvo_json **out, arvo_error *err);
+
 typedef struct arvo_schema_opts {
     const arvo_allocator *allocator; /* NULL: malloc */
     arvo_additional additional;
     const arvo_document *document; /* nullable: for file:line in errors; borrowed for the call */
     arvo_str pointer;              /* of the schema inside the document */
+    arvo_schema_draft draft;       /* of a schema without $schema */
+    bool formats;             /* `format` refuses; else it is a remark, as the standard has it */
+    arvo_schema_find_fn find; /* other documents; NULL: there are none. Nothing is fetched */
+    void *find_self;
 } arvo_schema_opts;
 
 /**
- * Compile a schema. A keyword that this version does not know is an error that names it.
+ * Compile a schema. A keyword that its draft does not know is ignored, as the standard says, with
+ * a warning (arvo_schema_warning_at()); one whose name begins with "x-" without.
  * @param schema  Object or boolean. Borrowed for the call.
  * @param opts    Nullable.
  * @param out     Owned (arvo_schema_free()).
- * @return ARVO_OK, ARVO_E_INVALID, ARVO_E_UNSUPPORTED, ARVO_E_TOO_BIG, ARVO_E_NOMEM.
+ * @return ARVO_OK, ARVO_E_INVALID (not a schema: says where and why), ARVO_E_NOT_FOUND (a reference
+ *         to a document that is not there), ARVO_E_UNSUPPORTED (another draft), ARVO_E_TOO_BIG,
+ *         ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_schema_compile(
     const arvo_json *schema, const arvo_schema_opts *opts, arvo_schema **out, arvo_error *err);
 ARVO_API void arvo_schema_free(arvo_schema *schema);
 
+/** What is probably a mistake though no error: keywords that are not known. At most
+ * ARVO_SCHEMA_WARNINGS_MAX. */
+ARVO_API size_t arvo_schema_warning_count(const arvo_schema *schema);
+/** "file:line: pointer: text", or "pointer: text" without a document; lives as long as the schema.
+ */
+ARVO_API arvo_str arvo_schema_warning_at(const arvo_schema *schema, size_t i);
+
+/* Folders of schema documents, each standing for the URIs below one URL: the URI URL/a/b.json is
+ * the file DIR/a/b.json. For one thread. */
+typedef struct arvo_schema_remotes arvo_schema_remotes;
+
+/** Owned (arvo_schema_remotes_free()), empty; NULL when out of memory. */
+ARVO_API ARVO_NODISCARD arvo_schema_remotes *
+arvo_schema_remotes_new(const arvo_allocator *allocator);
+ARVO_API void arvo_schema_remotes_free(arvo_schema_remotes *remotes);
+
+/**
+ * Map a folder. Of several URLs that fit, the longest counts. Both are copied.
+ * @return ARVO_OK, ARVO_E_INVALID (no absolute URL, or with a query or a fragment), ARVO_E_IO (no
+ *         such folder), ARVO_E_NOMEM. After a failure the mappings are as before.
+ */
+ARVO_API ARVO_NODISCARD arvo_status arvo_schema_remotes_map(
+    arvo_schema_remotes *remotes, arvo_str folder, arvo_str url, arvo_error *err);
+
+/** An arvo_schema_find_fn whose `self` is an arvo_schema_remotes. Documents are read once and live
+ * as long as `remotes`. As arvo_document_load(), and ARVO_E_NOT_FOUND. */
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_schema_remotes_find(void *self, arvo_str uri, const arvo_json **out, arvo_error *err);
+
 typedef struct arvo_schema_issue {
-    arvo_str path;    /* JSON pointer into the value */
-    arvo_str keyword; /* "required", "type", ... */
-    arvo_str message; /* what was expected, what came */
-    arvo_str schema;  /* JSON pointer into the schema */
+    arvo_str path;     /* JSON pointer into the value */
+    arvo_str keyword;  /* "required", "type", ... */
+    arvo_str message;  /* what was expected, what came */
+    arvo_str schema;   /* JSON pointer into the schema; in another document "URI#pointer" */
+    arvo_str location; /* the way to it, through each $ref: the standard's keywordLocation */
+    arvo_str absolute; /* its absoluteKeywordLocation; none in a schema without $id */
 } arvo_schema_issue;
 
 typedef struct arvo_schema_report {

@@ -122,6 +122,18 @@ arvo_str arvo__quote(arvo_arena *arena, arvo_str text, size_t max);
 size_t arvo__uri_encoded_len(arvo_str text);
 void arvo__uri_encode_into(arvo_str text, char *out);
 
+/* A URI or a reference in its parts (RFC 3986); ptr NULL: that part is not there. The path always
+ * is. Slices of what was split (base/uri_resolve.c). */
+typedef struct arvo__uri {
+    arvo_str scheme, authority, path, query, fragment;
+} arvo__uri;
+
+arvo__uri arvo__uri_split(arvo_str text);
+
+/* Append what `reference` means at `base`, without its fragment (RFC 3986, section 5.2). A base
+ * that is relative or empty serves as far as it goes. Failure is the buffer's. */
+void arvo__uri_resolve(arvo_str base, arvo_str reference, arvo_buf *out);
+
 void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case digits */
 
 /* arvo_error_set with ARVO_NO_OFFSET. */

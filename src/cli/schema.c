@@ -88,7 +88,7 @@ const cli_command cli_schema_validate = {
     .summary = "a value against a JSON Schema",
     .details =
         "Says whether the JSON or YAML file INSTANCE is valid against the JSON Schema in the file\n"
-        "SCHEMA; `-` is standard input. A keyword that this version does not know is an error.\n"
+        "SCHEMA; `-` is standard input. A keyword that the draft does not know does nothing.\n"
         "--json: {\"valid\": true}, or {\"valid\": false, \"issues\": [{\"path\", \"keyword\",\n"
         "\"message\", \"schema\"}]}. Exit code 1: not valid.\n",
     .options = schema_validate_options,

@@ -57,6 +57,82 @@ check_silently(schema_run *run, const schema_node *node, const arvo_json *value)
     return ok;
 }
 
+/* A branch that may fail: what it evaluated counts only when it holds. */
+static bool
+check_branch(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    schema_marks *const outer = schema__marks_of(run, value);
+    if (ARVO_LIKELY(outer == NULL))
+        return check_silently(run, node, value);
+    schema_marks own;
+    if (!arvo__marks_begin(run, &own, value))
+        return false;
+    run->marks = &own;
+    const bool ok = check_silently(run, node, value);
+    run->marks = outer;
+    if (ok)
+        arvo__marks_merge(outer, &own);
+    arvo__marks_end(run, &own);
+    return ok;
+}
+
+/* What a negated schema evaluates is nobody's. */
+static bool
+check_negated(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    schema_marks *const outer = run->marks;
+    run->marks = NULL;
+    const bool ok = check_silently(run, node, value);
+    run->marks = outer;
+    return ok;
+}
+
+/* ---- References ----------------------------------------------------------- */
+
+const schema_node *
+arvo__schema_dynamic_target(schema_run *run, const schema_node *node, const schema_dynamic *dynamic)
+{
+    const schema_node *found = dynamic->node;
+    const schema_node *from = node;
+    for (const schema_hop *hop = run->hop;; hop = hop->parent) {
+        /* From the inside out, so the last one found is the outermost. */
+        const schema_resource *const last = hop != NULL ? hop->to->resource : NULL;
+        for (const schema_resource *resource = from->resource; resource != NULL;
+             resource = resource->outer) {
+            for (const schema_anchor *anchor = resource->dynamic_anchors; anchor != NULL;
+                 anchor = anchor->next) {
+                if (arvo_str_equal(anchor->name, dynamic->name))
+                    found = anchor->node;
+                if (!schema__spend(run, 1))
+                    return NULL;
+            }
+            if (resource == last)
+                break;
+        }
+        if (hop == NULL || !schema__spend(run, 1))
+            return run->status == ARVO_OK ? found : NULL;
+        from = hop->from;
+    }
+}
+
+APART static bool
+check_ref(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
+{
+    const bool is_dynamic = op->code == SCHEMA_DYNAMIC_REF;
+    const schema_node *const target =
+        is_dynamic ? arvo__schema_dynamic_target(run, node, op->as.dynamic) : op->as.node;
+    if (target == NULL)
+        return false;
+    const schema_hop hop = { .parent = run->hop,
+                             .from = node,
+                             .to = target,
+                             .keyword = is_dynamic ? "$dynamicRef" : "$ref" };
+    run->hop = &hop;
+    const bool ok = check_in_place(run, target, value);
+    run->hop = hop.parent;
+    return ok;
+}
+
 /* A node about a part of the value. */
 static inline bool
 check_child(
@@ -111,13 +187,16 @@ check_all_of(schema_run *run, const schema_op *op, const arvo_json *value)
 APART static bool
 check_any_of(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
+    bool any = false;
+    /* The first that holds will do, unless somebody asks what they evaluate. */
     for (size_t i = 0; i < op->count; i++) {
-        if (check_silently(run, op->as.nodes[i], value))
-            return true;
+        any = check_branch(run, op->as.nodes[i], value) || any;
         if (run->status != ARVO_OK)
             return false;
+        if (any && schema__marks_of(run, value) == NULL)
+            return true;
     }
-    return arvo__schema_alternatives_issue(run, node, op, value, "anyOf");
+    return any || arvo__schema_alternatives_issue(run, node, op, value, "anyOf");
 }
 
 APART static bool
@@ -125,7 +204,7 @@ check_one_of(schema_run *run, const schema_node *node, const schema_op *op, cons
 {
     size_t first = NO_INDEX;
     for (size_t i = 0; i < op->count; i++) {
-        const bool ok = check_silently(run, op->as.nodes[i], value);
+        const bool ok = check_branch(run, op->as.nodes[i], value);
         if (run->status != ARVO_OK)
             return false;
         if (ok && first != NO_INDEX)
@@ -141,7 +220,7 @@ check_one_of(schema_run *run, const schema_node *node, const schema_op *op, cons
 APART static bool
 check_condition(schema_run *run, const schema_condition *condition, const arvo_json *value)
 {
-    const bool holds = check_silently(run, condition->when, value);
+    const bool holds = check_branch(run, condition->when, value);
     if (run->status != ARVO_OK)
         return false;
     const schema_node *const branch = holds ? condition->then : condition->otherwise;
@@ -209,6 +288,20 @@ regex_matches(schema_run *run, const schema_regex *regex, const char *text, size
     default:
         return arvo__schema_stop(run, ARVO_E_TOO_BIG);
     }
+}
+
+APART static bool
+check_format(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
+{
+    const char *const name = arvo__format_name(op->as.format);
+    if (!schema__spend(run, 1 + (size_t)value->len / 16))
+        return false;
+    if (arvo__format_fits(op->as.format, run, (arvo_str){ value->as.string, value->len }))
+        return true;
+    if (run->status != ARVO_OK)
+        return false;
+    return arvo__schema_issue(
+        run, node, "format", "expected %s, got %s", name, arvo__schema_show(run, value));
 }
 
 APART static bool
@@ -310,6 +403,9 @@ check_items(schema_run *run, const schema_items *items, const arvo_json *value)
         if (!keep_going(run))
             return false;
     }
+    schema_marks *const marks = schema__marks_of(run, value);
+    if (marks != NULL)
+        arvo__mark_first(marks, end);
     return ok;
 }
 
@@ -324,9 +420,17 @@ check_contains(
     size_t count = 0;
     run->collector = NULL;
     /* Enough is known once the maximum is passed, or the minimum met where there is none. */
-    const size_t enough = contains->max != SIZE_MAX ? contains->max + 1 : contains->min;
-    for (size_t i = 0; i < value->len && count < enough && run->status == ARVO_OK; i++)
-        count += check_child(run, contains->node, &value->as.items[i], NULL, i);
+    schema_marks *const marks = schema__marks_of(run, value);
+    const size_t enough = marks != NULL               ? SIZE_MAX
+                          : contains->max != SIZE_MAX ? contains->max + 1
+                                                      : contains->min;
+    for (size_t i = 0; i < value->len && count < enough && run->status == ARVO_OK; i++) {
+        if (!check_child(run, contains->node, &value->as.items[i], NULL, i))
+            continue;
+        count++;
+        if (marks != NULL)
+            schema__mark(marks, i);
+    }
     run->collector = collector;
     if (run->status != ARVO_OK)
         return false;
@@ -451,6 +555,32 @@ check_member(
     return ok;
 }
 
+/* Note which members were looked at. Only for those who track them, so it may look again. */
+APART static bool
+mark_members(
+    schema_run *run, const schema_object *object, const arvo_json *value, schema_marks *marks)
+{
+    if (object->extra_given) {
+        arvo__mark_first(marks, value->len);
+        return true;
+    }
+    size_t hint = 0;
+    for (size_t i = 0; i < value->len; i++) {
+        const struct arvo__member *const member = &value->as.members[i];
+        const schema_entry *const entry =
+            schema__object_find(object, member->key, member->key_len, &hint);
+        bool looked_at = entry != NULL && entry->node != NULL;
+        for (size_t k = 0; k < object->pattern_count && !looked_at; k++) {
+            looked_at = regex_matches(run, object->patterns[k].regex, member->key, member->key_len);
+            if (run->status != ARVO_OK)
+                return false;
+        }
+        if (looked_at)
+            schema__mark(marks, i);
+    }
+    return true;
+}
+
 APART static bool
 check_object(
     schema_run *run, const schema_node *node, const schema_object *object, const arvo_json *value)
@@ -470,6 +600,9 @@ check_object(
         run->dirty = true;
     if (pass.required != object->required_count)
         ok = check_missing(run, node, object, value) && ok;
+    schema_marks *const marks = schema__marks_of(run, value);
+    if (marks != NULL)
+        ok = mark_members(run, object, value, marks) && ok;
     return ok;
 }
 
@@ -521,6 +654,43 @@ check_dependent(
     return ok;
 }
 
+/* ---- What nobody has evaluated -------------------------------------------- */
+
+static bool
+check_rest(
+    schema_run *run, const schema_node *node, const schema_node *rest, const arvo_json *value,
+    size_t i)
+{
+    if (value->type == ARVO_JSON_ARRAY)
+        return check_child(run, rest, &value->as.items[i], NULL, i);
+    const struct arvo__member *const member = &value->as.members[i];
+    if (rest->types == 0)
+        return arvo__schema_unknown_key_issue(run, node, NULL, member);
+    return check_child(run, rest, &member->value, member->key, member->key_len);
+}
+
+/* unevaluatedProperties, unevaluatedItems: after all others, which have set the marks. */
+APART static bool
+check_unevaluated(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
+{
+    schema_marks *const marks = run->marks;
+    if (run->collector != NULL && run->collector->count > marks->issues)
+        return true; /* what failed has evaluated nothing, and to say that again helps nobody */
+    if (!schema__spend(run, value->len))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; i < value->len; i++) {
+        if (schema__is_marked(marks, i))
+            continue;
+        ok = check_rest(run, node, op->as.node, value, i) && ok;
+        if (!ok && !keep_going(run))
+            return false;
+    }
+    arvo__mark_first(marks, value->len);
+    return ok;
+}
+
 /* ---- Nodes ---------------------------------------------------------------- */
 
 static bool
@@ -535,7 +705,8 @@ check_op(schema_run *run, const schema_node *node, const schema_op *op, const ar
     case SCHEMA_ENUM:
         return check_enum(run, node, op, value);
     case SCHEMA_REF:
-        return check_in_place(run, op->as.node, value);
+    case SCHEMA_DYNAMIC_REF:
+        return check_ref(run, node, op, value);
     case SCHEMA_ALL_OF:
         return check_all_of(run, op, value);
     case SCHEMA_ANY_OF:
@@ -543,7 +714,7 @@ check_op(schema_run *run, const schema_node *node, const schema_op *op, const ar
     case SCHEMA_ONE_OF:
         return check_one_of(run, node, op, value);
     case SCHEMA_NOT:
-        return (!check_silently(run, op->as.node, value) && run->status == ARVO_OK) ||
+        return (!check_negated(run, op->as.node, value) && run->status == ARVO_OK) ||
                arvo__schema_issue(
                    run, node, "not", "%s is what is not allowed here",
                    arvo__schema_show(run, value));
@@ -564,6 +735,8 @@ check_op(schema_run *run, const schema_node *node, const schema_op *op, const ar
         return check_length(run, node, op, value);
     case SCHEMA_PATTERN:
         return check_pattern(run, node, op, value);
+    case SCHEMA_FORMAT:
+        return check_format(run, node, op, value);
     case SCHEMA_MIN_ITEMS:
         return check_count(run, node, op, value->len, "minItems", "items");
     case SCHEMA_MAX_ITEMS:
@@ -584,6 +757,9 @@ check_op(schema_run *run, const schema_node *node, const schema_op *op, const ar
         return check_names(run, node, op->as.node, value);
     case SCHEMA_DEPENDENT:
         return check_dependent(run, node, op, value);
+    case SCHEMA_UNEVALUATED_ITEMS:
+    case SCHEMA_UNEVALUATED_PROPERTIES:
+        return check_unevaluated(run, node, op, value);
     }
     return false;
 }
@@ -602,19 +778,13 @@ check_group(schema_run *run, const schema_node *node, schema_group group, const 
     return ok;
 }
 
-bool
-arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_json *value)
+static bool
+check_groups(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     /* By arvo_json_type; null and booleans have no group of their own. */
     static const uint8_t groups[] = {
         0, 0, 0, SCHEMA_NUMBER, SCHEMA_NUMBER, SCHEMA_STRING, SCHEMA_ARRAY, SCHEMA_OBJECT
     };
-    if (!schema__spend(run, 1))
-        return false;
-    if (ARVO_UNLIKELY(!schema__type_fits(node, value)))
-        return arvo__schema_type_issue(run, node, value);
-    if ((node->flags & SCHEMA_NODE_LEAF) != 0)
-        return true;
     if (run->frames == SCHEMA_FRAMES_MAX)
         return arvo__schema_stop(run, ARVO_E_TOO_BIG);
     run->frames++;
@@ -626,4 +796,36 @@ arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_jso
         ok = check_group(run, node, (schema_group)group, value) && ok;
     run->frames--;
     return ok;
+}
+
+/* A node that asks what was evaluated sees what it evaluates itself, not what others do with the
+ * same value; what it evaluates is theirs too. */
+APART static bool
+check_tracking(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    schema_marks own;
+    schema_marks *const outer = run->marks;
+    if (value->type < ARVO_JSON_ARRAY)
+        return check_groups(run, node, value);
+    if (!arvo__marks_begin(run, &own, value))
+        return false;
+    run->marks = &own;
+    const bool ok = check_groups(run, node, value);
+    run->marks = outer;
+    if (ok && schema__marks_of(run, value) != NULL)
+        arvo__marks_merge(outer, &own);
+    arvo__marks_end(run, &own);
+    return ok;
+}
+
+bool
+arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    if (!schema__spend(run, 1))
+        return false;
+    if (ARVO_UNLIKELY(!schema__type_fits(node, value)))
+        return arvo__schema_type_issue(run, node, value);
+    if ((node->flags & (SCHEMA_NODE_LEAF | SCHEMA_NODE_TRACKS)) != 0)
+        return (node->flags & SCHEMA_NODE_LEAF) != 0 || check_tracking(run, node, value);
+    return check_groups(run, node, value);
 }

@@ -13,7 +13,8 @@ typedef arvo_status (*keyword_fn)(
 
 struct schema_keyword {
     const char *name;
-    unsigned drafts; /* schema_draft bits */
+    unsigned drafts;       /* schema_draft bits */
+    unsigned vocabularies; /* any of these has it */
     keyword_fn read;
     schema_code code;
     schema_group group;
@@ -28,14 +29,18 @@ keyword_fail(
         compiler, draft->node, keyword->name, ARVO_E_INVALID, "must be %s", rule);
 }
 
+static const schema_keyword *keyword_find(const schema_compiler *compiler, arvo_str name);
+
 /* Of keywords that share an instruction, the first one of the object builds it for all. */
 static bool
-is_first_of(const schema_draft_node *draft, const char *name, const char *const *family)
+is_first_of(
+    const schema_compiler *compiler, const schema_draft_node *draft, const char *name,
+    const char *const *family)
 {
     for (size_t i = 0; i < arvo_json_count(draft->json); i++) {
         const arvo_str key = arvo_json_key_at(draft->json, i);
         for (const char *const *member = family; *member != NULL; member++)
-            if (arvo_str_is(key, *member))
+            if (arvo_str_is(key, *member) && keyword_find(compiler, key) != NULL)
                 return arvo_str_is(key, name);
     }
     return false;
@@ -73,19 +78,34 @@ read_array(
     return ARVO_OK;
 }
 
+/* A resource's own was read when it was found. */
 static arvo_status
 read_dialect(
     schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
     const arvo_json *value)
 {
-    if (draft->json != compiler->root &&
-        !arvo_json_equal(value, arvo_json_get(compiler->root, "$schema")))
+    const schema_node *const root = draft->node->resource->node;
+    if (draft->node != root && !arvo_json_equal(value, arvo_json_get(root->json, "$schema")))
         return arvo__schema_fail(
             compiler, draft->node, keyword->name, ARVO_E_UNSUPPORTED,
-            "a part of a schema cannot be of another draft than the whole");
-    return ARVO_OK; /* the root's was read first of all */
+            "a part of a schema that has no $id cannot be of another draft than the whole");
+    return ARVO_OK;
 }
 
+static bool
+is_anchor(arvo_str name, bool is_2020)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        const char c = name.ptr[i];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool other = (c >= '0' && c <= '9') || c == '-' || c == '.' || (c == ':' && !is_2020);
+        if (!letter && !(c == '_' && is_2020) && (i == 0 || (!other && c != '_')))
+            return false;
+    }
+    return name.len > 0;
+}
+
+/* draft-07 writes anchors as the fragment of an $id. */
 static arvo_status
 read_id(
     schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
@@ -95,12 +115,43 @@ read_id(
     if (id.ptr == NULL)
         return keyword_fail(compiler, draft, keyword, "a string");
     const char *const hash = memchr(id.ptr, '#', id.len);
-    if (hash != NULL && hash != id.ptr + id.len - 1)
+    if (hash == NULL || hash == id.ptr + id.len - 1)
+        return ARVO_OK;
+    if (compiler->draft == SCHEMA_2020_12)
         return arvo__schema_fail(
-            compiler, draft->node, keyword->name,
-            compiler->draft == SCHEMA_DRAFT_7 ? ARVO_E_UNSUPPORTED : ARVO_E_INVALID,
-            "must have no fragment; refer to it as \"#/definitions/name\"");
-    return ARVO_OK;
+            compiler, draft->node, keyword->name, ARVO_E_INVALID,
+            "must have no fragment; name a part with $anchor");
+    const arvo_str name = { hash + 1, (size_t)(id.ptr + id.len - hash - 1) };
+    if (name.ptr[0] == '/')
+        return ARVO_OK; /* a pointer in an $id names nothing */
+    if (!is_anchor(name, false))
+        return keyword_fail(compiler, draft, keyword, "\"#\" and a name of letters and digits");
+    return arvo__anchor_add(compiler, draft->node, keyword->name, name, false);
+}
+
+/* $anchor, $dynamicAnchor */
+static arvo_status
+read_anchor(
+    schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
+    const arvo_json *value)
+{
+    const arvo_str name = arvo_json_str(value);
+    if (name.ptr == NULL || !is_anchor(name, true))
+        return keyword_fail(
+            compiler, draft, keyword, "a name: a letter or _, then letters, digits, -, _ and .");
+    const bool is_dynamic = strcmp(keyword->name, "$dynamicAnchor") == 0;
+    return arvo__anchor_add(compiler, draft->node, keyword->name, name, is_dynamic);
+}
+
+static arvo_status
+read_vocabulary(
+    schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
+    const arvo_json *value)
+{
+    bool ok = arvo_json_type_of(value) == ARVO_JSON_OBJECT;
+    for (size_t i = 0; i < arvo_json_count(value); i++)
+        ok = ok && arvo_json_type_of(arvo_json_at(value, i)) == ARVO_JSON_BOOL;
+    return ok ? ARVO_OK : keyword_fail(compiler, draft, keyword, "an object of true and false");
 }
 
 static arvo_status
@@ -208,6 +259,7 @@ read_enum(
     return ARVO_OK;
 }
 
+/* $ref, $dynamicRef: resolved when all parts are known. */
 static arvo_status
 read_ref(
     schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
@@ -216,13 +268,8 @@ read_ref(
     const arvo_str reference = arvo_json_str(value);
     if (reference.ptr == NULL)
         return keyword_fail(compiler, draft, keyword, "a string");
-    const schema_node *target = NULL;
-    const arvo_status st = arvo__schema_resolve(compiler, draft->node, reference, &target);
-    if (st != ARVO_OK)
-        return st;
-    draft->node->ref = target;
-    arvo__schema_op_add(draft, keyword->code, keyword->group)->as.node = target;
-    return ARVO_OK;
+    (void)arvo__schema_op_add(draft, keyword->code, keyword->group);
+    return arvo__link_add(compiler, draft->node, keyword->name, keyword->code, reference);
 }
 
 /* allOf, anyOf, oneOf */
@@ -312,7 +359,7 @@ read_condition(
 {
     static const char *const family[] = { "if", "then", "else", NULL };
     (void)value;
-    if (!is_first_of(draft, keyword->name, family))
+    if (!is_first_of(compiler, draft, keyword->name, family))
         return ARVO_OK;
     schema_condition *const condition = arvo_arena_calloc(compiler->arena, 1, sizeof(*condition));
     if (condition == NULL)
@@ -390,6 +437,22 @@ read_pattern(
     if (st != ARVO_OK)
         return arvo__schema_fail(compiler, draft->node, keyword->name, st, "%s", why.text);
     arvo__schema_op_add(draft, keyword->code, keyword->group)->as.regex = regex;
+    return ARVO_OK;
+}
+
+/* Refuses when it is asked to; a format that is not known never does. */
+static arvo_status
+read_format(
+    schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
+    const arvo_json *value)
+{
+    if (arvo_json_type_of(value) != ARVO_JSON_STRING)
+        return keyword_fail(compiler, draft, keyword, "a string");
+    if (!compiler->opts->formats && (compiler->vocabularies & SCHEMA_VOCABULARY_ASSERTION) == 0)
+        return ARVO_OK;
+    const schema_format *const format = arvo__format_find(arvo_json_str(value));
+    if (format != NULL)
+        arvo__schema_op_add(draft, keyword->code, keyword->group)->as.format = format;
     return ARVO_OK;
 }
 
@@ -472,7 +535,7 @@ read_items(
 {
     static const char *const family[] = { "items", "prefixItems", "additionalItems", NULL };
     (void)value;
-    if (!is_first_of(draft, keyword->name, family))
+    if (!is_first_of(compiler, draft, keyword->name, family))
         return ARVO_OK;
     schema_items *const items = arvo_arena_calloc(compiler->arena, 1, sizeof(*items));
     if (items == NULL)
@@ -494,7 +557,7 @@ read_contains(
     size_t limit = 0;
     if (strcmp(keyword->name, "contains") != 0 && !limit_from(value, &limit))
         return keyword_fail(compiler, draft, keyword, "an integer of 0 or more");
-    if (!is_first_of(draft, keyword->name, family))
+    if (!is_first_of(compiler, draft, keyword->name, family))
         return ARVO_OK;
     schema_contains *const contains = arvo_arena_calloc(compiler->arena, 1, sizeof(*contains));
     if (contains == NULL)
@@ -511,6 +574,15 @@ read_contains(
     return st;
 }
 
+static arvo_status
+read_unevaluated_items(
+    schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
+    const arvo_json *value)
+{
+    draft->node->flags |= SCHEMA_NODE_TRACKS;
+    return read_schema(compiler, draft, keyword, value);
+}
+
 /* ---- Objects -------------------------------------------------------------- */
 
 static arvo_status
@@ -518,12 +590,25 @@ read_object(
     schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
     const arvo_json *value)
 {
-    static const char *const family[] = { "properties", "patternProperties", "additionalProperties",
-                                          "required", NULL };
+    /* The last says that undeclared keys stay when normalising. */
+    static const char *const family[] = {
+        "properties", "patternProperties",     "additionalProperties",
+        "required",   "unevaluatedProperties", NULL
+    };
     (void)value;
-    if (!is_first_of(draft, keyword->name, family))
+    if (!is_first_of(compiler, draft, keyword->name, family))
         return ARVO_OK;
     return arvo__schema_object_build(compiler, draft);
+}
+
+static arvo_status
+read_unevaluated_properties(
+    schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
+    const arvo_json *value)
+{
+    draft->node->flags |= SCHEMA_NODE_TRACKS;
+    const arvo_status st = read_object(compiler, draft, keyword, value);
+    return st == ARVO_OK ? read_schema(compiler, draft, keyword, value) : st;
 }
 
 static arvo_status
@@ -590,90 +675,115 @@ read_dependent(
 #define NEW  ((unsigned)SCHEMA_2020_12)
 #define OLD  ((unsigned)SCHEMA_DRAFT_7)
 
+#define CORE        SCHEMA_VOCABULARY_CORE
+#define APPLICATOR  SCHEMA_VOCABULARY_APPLICATOR
+#define UNEVALUATED SCHEMA_VOCABULARY_UNEVALUATED
+#define VALIDATION  SCHEMA_VOCABULARY_VALIDATION
+#define META_DATA   SCHEMA_VOCABULARY_META_DATA
+#define FORMATS     (SCHEMA_VOCABULARY_FORMAT | SCHEMA_VOCABULARY_ASSERTION)
+#define CONTENT     SCHEMA_VOCABULARY_CONTENT
+
 static const schema_keyword keywords[] = {
-    { "type", BOTH, read_type, 0, 0 },
-    { "properties", BOTH, read_object, 0, 0 },
-    { "required", BOTH, read_object, 0, 0 },
-    { "additionalProperties", BOTH, read_object, 0, 0 },
-    { "patternProperties", BOTH, read_object, 0, 0 },
-    { "propertyNames", BOTH, read_schema, SCHEMA_PROPERTY_NAMES, SCHEMA_OBJECT },
-    { "minProperties", BOTH, read_limit, SCHEMA_MIN_PROPERTIES, SCHEMA_OBJECT },
-    { "maxProperties", BOTH, read_limit, SCHEMA_MAX_PROPERTIES, SCHEMA_OBJECT },
-    { "dependentRequired", NEW, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
-    { "dependentSchemas", NEW, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
-    { "dependencies", OLD, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
-    { "items", BOTH, read_items, 0, 0 },
-    { "prefixItems", NEW, read_items, 0, 0 },
-    { "additionalItems", OLD, read_items, 0, 0 },
-    { "minItems", BOTH, read_limit, SCHEMA_MIN_ITEMS, SCHEMA_ARRAY },
-    { "maxItems", BOTH, read_limit, SCHEMA_MAX_ITEMS, SCHEMA_ARRAY },
-    { "uniqueItems", BOTH, read_unique, SCHEMA_UNIQUE_ITEMS, SCHEMA_ARRAY },
-    { "contains", BOTH, read_contains, 0, 0 },
-    { "minContains", NEW, read_contains, 0, 0 },
-    { "maxContains", NEW, read_contains, 0, 0 },
-    { "minLength", BOTH, read_limit, SCHEMA_MIN_LENGTH, SCHEMA_STRING },
-    { "maxLength", BOTH, read_limit, SCHEMA_MAX_LENGTH, SCHEMA_STRING },
-    { "pattern", BOTH, read_pattern, SCHEMA_PATTERN, SCHEMA_STRING },
-    { "minimum", BOTH, read_bound, SCHEMA_MINIMUM, SCHEMA_NUMBER },
-    { "maximum", BOTH, read_bound, SCHEMA_MAXIMUM, SCHEMA_NUMBER },
-    { "exclusiveMinimum", BOTH, read_bound, SCHEMA_EXCLUSIVE_MINIMUM, SCHEMA_NUMBER },
-    { "exclusiveMaximum", BOTH, read_bound, SCHEMA_EXCLUSIVE_MAXIMUM, SCHEMA_NUMBER },
-    { "multipleOf", BOTH, read_bound, SCHEMA_MULTIPLE_OF, SCHEMA_NUMBER },
-    { "enum", BOTH, read_enum, SCHEMA_ENUM, SCHEMA_ANY },
-    { "const", BOTH, read_const, SCHEMA_CONST, SCHEMA_ANY },
-    { "allOf", BOTH, read_schemas, SCHEMA_ALL_OF, SCHEMA_ANY },
-    { "anyOf", BOTH, read_schemas, SCHEMA_ANY_OF, SCHEMA_ANY },
-    { "oneOf", BOTH, read_schemas, SCHEMA_ONE_OF, SCHEMA_ANY },
-    { "not", BOTH, read_schema, SCHEMA_NOT, SCHEMA_ANY },
-    { "if", BOTH, read_condition, 0, 0 },
-    { "then", BOTH, read_condition, 0, 0 },
-    { "else", BOTH, read_condition, 0, 0 },
-    { "$ref", BOTH, read_ref, SCHEMA_REF, SCHEMA_ANY },
-    { "$defs", BOTH, read_definitions, 0, 0 },
-    { "definitions", BOTH, read_definitions, 0, 0 },
-    { "default", BOTH, read_default, 0, 0 },
-    { "$schema", BOTH, read_dialect, 0, 0 },
-    { "$id", BOTH, read_id, 0, 0 },
-    { "$comment", BOTH, read_string, 0, 0 },
-    { "title", BOTH, read_string, 0, 0 },
-    { "description", BOTH, read_string, 0, 0 },
-    { "format", BOTH, read_string, 0, 0 },
-    { "examples", BOTH, read_array, 0, 0 },
-    { "deprecated", BOTH, read_bool, 0, 0 },
-    { "readOnly", BOTH, read_bool, 0, 0 },
-    { "writeOnly", BOTH, read_bool, 0, 0 },
-    { "contentEncoding", BOTH, read_string, 0, 0 },
-    { "contentMediaType", BOTH, read_string, 0, 0 },
-    { "contentSchema", NEW, read_unused_schema, 0, 0 },
+    { "type", BOTH, VALIDATION, read_type, 0, 0 },
+    { "properties", BOTH, APPLICATOR, read_object, 0, 0 },
+    { "required", BOTH, VALIDATION, read_object, 0, 0 },
+    { "additionalProperties", BOTH, APPLICATOR, read_object, 0, 0 },
+    { "patternProperties", BOTH, APPLICATOR, read_object, 0, 0 },
+    { "unevaluatedProperties", NEW, UNEVALUATED, read_unevaluated_properties,
+      SCHEMA_UNEVALUATED_PROPERTIES, SCHEMA_OBJECT },
+    { "propertyNames", BOTH, APPLICATOR, read_schema, SCHEMA_PROPERTY_NAMES, SCHEMA_OBJECT },
+    { "minProperties", BOTH, VALIDATION, read_limit, SCHEMA_MIN_PROPERTIES, SCHEMA_OBJECT },
+    { "maxProperties", BOTH, VALIDATION, read_limit, SCHEMA_MAX_PROPERTIES, SCHEMA_OBJECT },
+    { "dependentRequired", NEW, VALIDATION, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
+    { "dependentSchemas", NEW, APPLICATOR, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
+    { "dependencies", OLD, APPLICATOR, read_dependent, SCHEMA_DEPENDENT, SCHEMA_OBJECT },
+    { "items", BOTH, APPLICATOR, read_items, 0, 0 },
+    { "prefixItems", NEW, APPLICATOR, read_items, 0, 0 },
+    { "additionalItems", OLD, APPLICATOR, read_items, 0, 0 },
+    { "unevaluatedItems", NEW, UNEVALUATED, read_unevaluated_items, SCHEMA_UNEVALUATED_ITEMS,
+      SCHEMA_ARRAY },
+    { "minItems", BOTH, VALIDATION, read_limit, SCHEMA_MIN_ITEMS, SCHEMA_ARRAY },
+    { "maxItems", BOTH, VALIDATION, read_limit, SCHEMA_MAX_ITEMS, SCHEMA_ARRAY },
+    { "uniqueItems", BOTH, VALIDATION, read_unique, SCHEMA_UNIQUE_ITEMS, SCHEMA_ARRAY },
+    { "contains", BOTH, APPLICATOR, read_contains, 0, 0 },
+    { "minContains", NEW, VALIDATION, read_contains, 0, 0 },
+    { "maxContains", NEW, VALIDATION, read_contains, 0, 0 },
+    { "minLength", BOTH, VALIDATION, read_limit, SCHEMA_MIN_LENGTH, SCHEMA_STRING },
+    { "maxLength", BOTH, VALIDATION, read_limit, SCHEMA_MAX_LENGTH, SCHEMA_STRING },
+    { "pattern", BOTH, VALIDATION, read_pattern, SCHEMA_PATTERN, SCHEMA_STRING },
+    { "format", BOTH, FORMATS, read_format, SCHEMA_FORMAT, SCHEMA_STRING },
+    { "minimum", BOTH, VALIDATION, read_bound, SCHEMA_MINIMUM, SCHEMA_NUMBER },
+    { "maximum", BOTH, VALIDATION, read_bound, SCHEMA_MAXIMUM, SCHEMA_NUMBER },
+    { "exclusiveMinimum", BOTH, VALIDATION, read_bound, SCHEMA_EXCLUSIVE_MINIMUM, SCHEMA_NUMBER },
+    { "exclusiveMaximum", BOTH, VALIDATION, read_bound, SCHEMA_EXCLUSIVE_MAXIMUM, SCHEMA_NUMBER },
+    { "multipleOf", BOTH, VALIDATION, read_bound, SCHEMA_MULTIPLE_OF, SCHEMA_NUMBER },
+    { "enum", BOTH, VALIDATION, read_enum, SCHEMA_ENUM, SCHEMA_ANY },
+    { "const", BOTH, VALIDATION, read_const, SCHEMA_CONST, SCHEMA_ANY },
+    { "allOf", BOTH, APPLICATOR, read_schemas, SCHEMA_ALL_OF, SCHEMA_ANY },
+    { "anyOf", BOTH, APPLICATOR, read_schemas, SCHEMA_ANY_OF, SCHEMA_ANY },
+    { "oneOf", BOTH, APPLICATOR, read_schemas, SCHEMA_ONE_OF, SCHEMA_ANY },
+    { "not", BOTH, APPLICATOR, read_schema, SCHEMA_NOT, SCHEMA_ANY },
+    { "if", BOTH, APPLICATOR, read_condition, 0, 0 },
+    { "then", BOTH, APPLICATOR, read_condition, 0, 0 },
+    { "else", BOTH, APPLICATOR, read_condition, 0, 0 },
+    { "$ref", BOTH, CORE, read_ref, SCHEMA_REF, SCHEMA_ANY },
+    { "$dynamicRef", NEW, CORE, read_ref, SCHEMA_DYNAMIC_REF, SCHEMA_ANY },
+    { "$defs", BOTH, CORE, read_definitions, 0, 0 },
+    { "definitions", BOTH, CORE, read_definitions, 0, 0 },
+    { "default", BOTH, META_DATA, read_default, 0, 0 },
+    { "$schema", BOTH, CORE, read_dialect, 0, 0 },
+    { "$id", BOTH, CORE, read_id, 0, 0 },
+    { "$anchor", NEW, CORE, read_anchor, 0, 0 },
+    { "$dynamicAnchor", NEW, CORE, read_anchor, 0, 0 },
+    { "$vocabulary", NEW, CORE, read_vocabulary, 0, 0 },
+    { "$comment", BOTH, CORE, read_string, 0, 0 },
+    { "title", BOTH, META_DATA, read_string, 0, 0 },
+    { "description", BOTH, META_DATA, read_string, 0, 0 },
+    { "examples", BOTH, META_DATA, read_array, 0, 0 },
+    { "deprecated", BOTH, META_DATA, read_bool, 0, 0 },
+    { "readOnly", BOTH, META_DATA, read_bool, 0, 0 },
+    { "writeOnly", BOTH, META_DATA, read_bool, 0, 0 },
+    { "contentEncoding", BOTH, CONTENT, read_string, 0, 0 },
+    { "contentMediaType", BOTH, CONTENT, read_string, 0, 0 },
+    { "contentSchema", NEW, CONTENT, read_unused_schema, 0, 0 },
 };
+
+static bool
+keyword_is_known(const schema_compiler *compiler, const schema_keyword *keyword)
+{
+    return (keyword->drafts & (unsigned)compiler->draft) != 0 &&
+           (keyword->vocabularies & compiler->vocabularies) != 0;
+}
 
 static arvo_status
 keyword_unknown(schema_compiler *compiler, const schema_draft_node *draft, arvo_str name)
 {
     arvo_str words[ARVO_COUNT_OF(keywords)];
     size_t count = 0;
+    if (arvo_str_starts(name, ARVO_STR("x-")) ||
+        compiler->schema->warning_count == ARVO_SCHEMA_WARNINGS_MAX)
+        return ARVO_OK;
     for (size_t i = 0; i < ARVO_COUNT_OF(keywords); i++)
-        if ((keywords[i].drafts & (unsigned)compiler->draft) != 0)
+        if (keyword_is_known(compiler, &keywords[i]))
             words[count++] = arvo_str_from(keywords[i].name);
     const arvo_str close = arvo__closest(name, words, count);
     const char *const draft_name = compiler->draft == SCHEMA_DRAFT_7 ? "draft-07" : "2020-12";
     if (close.ptr != NULL)
-        return arvo__schema_fail(
-            compiler, draft->node, NULL, ARVO_E_UNSUPPORTED,
-            "the keyword \"%.*s\" is not known in %s; did you mean \"%.*s\"?", ARVO_FMT(name),
-            draft_name, ARVO_FMT(close));
-    return arvo__schema_fail(
-        compiler, draft->node, NULL, ARVO_E_UNSUPPORTED,
-        "the keyword \"%.*s\" is not supported in %s", ARVO_FMT(name), draft_name);
+        return arvo__schema_warn(
+            compiler, draft->node,
+            "the keyword \"%.*s\" is not known in %s and does nothing; did you mean \"%.*s\"?",
+            ARVO_FMT(name), draft_name, ARVO_FMT(close));
+    return arvo__schema_warn(
+        compiler, draft->node, "the keyword \"%.*s\" is not known in %s and does nothing",
+        ARVO_FMT(name), draft_name);
 }
 
 static const schema_keyword *
 keyword_find(const schema_compiler *compiler, arvo_str name)
 {
     for (size_t i = 0; i < ARVO_COUNT_OF(keywords); i++)
-        if ((keywords[i].drafts & (unsigned)compiler->draft) != 0 &&
-            arvo_str_is(name, keywords[i].name))
-            return &keywords[i];
+        if (arvo_str_is(name, keywords[i].name))
+            return keyword_is_known(compiler, &keywords[i]) ? &keywords[i] : NULL;
     return NULL;
 }
 
@@ -686,18 +796,44 @@ is_beside_ref(const schema_compiler *compiler, const schema_draft_node *draft, a
            !arvo_str_is(name, "default") && arvo_json_get(draft->json, "$ref") != NULL;
 }
 
+/* Where a metaschema leaves vocabularies out, the rest is not there at all: keywords that share an
+ * instruction look at each other. */
+static arvo_status
+keep_known(schema_compiler *compiler, schema_draft_node *draft)
+{
+    arvo_json *const kept = arvo_json_object_new(compiler->arena);
+    for (size_t i = 0; i < arvo_json_count(draft->json); i++) {
+        const arvo_str name = arvo_json_key_at(draft->json, i);
+        const arvo_status st =
+            keyword_find(compiler, name) != NULL ? ARVO_OK : keyword_unknown(compiler, draft, name);
+        if (st != ARVO_OK)
+            return st;
+        if (keyword_find(compiler, name) != NULL)
+            arvo_json_set(compiler->arena, kept, name, arvo_json_at(draft->json, i));
+    }
+    if (arvo_arena_failed(compiler->arena))
+        return arvo__nomem(compiler->err);
+    draft->node->json = kept;
+    draft->json = kept;
+    return ARVO_OK;
+}
+
 arvo_status
 arvo__schema_keywords(schema_compiler *compiler, schema_draft_node *draft)
 {
+    if ((compiler->vocabularies & SCHEMA_VOCABULARIES_DEFAULT) != SCHEMA_VOCABULARIES_DEFAULT) {
+        const arvo_status st = keep_known(compiler, draft);
+        if (st != ARVO_OK)
+            return st;
+    }
     for (size_t i = 0; i < arvo_json_count(draft->json); i++) {
         const arvo_str name = arvo_json_key_at(draft->json, i);
         if (is_beside_ref(compiler, draft, name))
             continue;
         const schema_keyword *const keyword = keyword_find(compiler, name);
-        if (keyword == NULL)
-            return keyword_unknown(compiler, draft, name);
         const arvo_status st =
-            keyword->read(compiler, draft, keyword, arvo_json_at(draft->json, i));
+            keyword != NULL ? keyword->read(compiler, draft, keyword, arvo_json_at(draft->json, i))
+                            : keyword_unknown(compiler, draft, name);
         if (st != ARVO_OK)
             return st;
     }

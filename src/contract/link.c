@@ -63,6 +63,8 @@ arvo__schema_op_visit(const schema_op *op, schema_visit_fn visit, void *self)
     case SCHEMA_PROPERTIES:
         return visit_object(op->as.object, visit, self);
     case SCHEMA_PROPERTY_NAMES:
+    case SCHEMA_UNEVALUATED_ITEMS:
+    case SCHEMA_UNEVALUATED_PROPERTIES:
         return visit_one(op->as.node, false, visit, self);
     default:
         return true; /* refers to no node */
@@ -83,8 +85,9 @@ typedef struct cycle_search {
     const schema_node *found;
 } cycle_search;
 
-/* Depth-first over the nodes that look at one value. No deeper than what a check could follow, so
- * the recursion is bounded. Flags are the only thing that linking changes. */
+/* Depth-first over the nodes that look at one value, but for $dynamicRef, which a check bounds. No
+ * deeper than what a check could follow, so the recursion is bounded. Flags are the only thing that
+ * linking changes. */
 static bool
 cycle_visit(void *self, const schema_node *const_node, bool in_place)
 {
@@ -185,6 +188,8 @@ node_changes(const schema_node *node)
         const schema_op *const op = &node->ops[i];
         if (op->code == SCHEMA_PROPERTIES)
             changes = op->as.object->has_say;
+        if (op->code == SCHEMA_DYNAMIC_REF)
+            changes = true; /* what it means is known only when it is followed */
         if (!changes)
             (void)arvo__schema_op_visit(op, changes_visit, &changes);
     }

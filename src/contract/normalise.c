@@ -377,7 +377,26 @@ normalise_dependent(schema_run *run, const schema_op *op, const arvo_json *value
 }
 
 static bool
-normalise_op(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
+normalise_ref(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value,
+    verdict *out)
+{
+    const schema_node *const target = op->code == SCHEMA_DYNAMIC_REF
+                                          ? arvo__schema_dynamic_target(run, node, op->as.dynamic)
+                                          : op->as.node;
+    if (target == NULL)
+        return false;
+    const schema_hop hop = { .parent = run->hop, .from = node, .to = target, .keyword = "$ref" };
+    run->hop = &hop;
+    const bool ok = normalise_in_place(run, target, value, out);
+    run->hop = hop.parent;
+    return ok;
+}
+
+static bool
+normalise_op(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value,
+    verdict *out)
 {
     const bool is_object = value->type == ARVO_JSON_OBJECT;
     switch ((schema_code)op->code) {
@@ -389,7 +408,8 @@ normalise_op(schema_run *run, const schema_op *op, const arvo_json *value, verdi
         return value->type != ARVO_JSON_ARRAY ||
                verdict_add(run, out, normalise_items(run, op->as.items, value));
     case SCHEMA_REF:
-        return normalise_in_place(run, op->as.node, value, out);
+    case SCHEMA_DYNAMIC_REF:
+        return normalise_ref(run, node, op, value, out);
     case SCHEMA_ALL_OF:
         for (size_t i = 0; i < op->count; i++)
             if (!normalise_in_place(run, op->as.nodes[i], value, out))
@@ -430,7 +450,7 @@ normalise_into(schema_run *run, const schema_node *node, const arvo_json *value,
     for (unsigned turn = 0; turn < 3; turn++)
         for (size_t i = 0; i < node->first[SCHEMA_GROUPS] && ok; i++)
             if (op_turn(&node->ops[i]) == turn)
-                ok = normalise_op(run, &node->ops[i], value, out);
+                ok = normalise_op(run, node, &node->ops[i], value, out);
     run->frames--;
     return ok;
 }

@@ -181,11 +181,15 @@ extra_add(schema_compiler *compiler, const schema_draft_node *draft, schema_obje
 {
     const arvo_json *const extra = arvo_json_get(draft->json, "additionalProperties");
     const bool zod = compiler->opts->additional == ARVO_ADDITIONAL_ZOD;
-    /* An object that declares nothing says nothing about its keys. */
+    /* An object that declares nothing says nothing about its keys. What unevaluatedProperties lets
+     * through stays. */
     const bool declares =
         arvo_json_get(draft->json, "properties") != NULL || object->pattern_count > 0;
-    object->has_say = declares || extra != NULL;
-    object->extra = declares ? SCHEMA_EXTRA_STRIP : SCHEMA_EXTRA_KEEP;
+    const bool keeps = compiler->draft == SCHEMA_2020_12 &&
+                       arvo_json_get(draft->json, "unevaluatedProperties") != NULL;
+    object->has_say = declares || keeps || extra != NULL;
+    object->extra = declares && !keeps ? SCHEMA_EXTRA_STRIP : SCHEMA_EXTRA_KEEP;
+    object->extra_given = extra != NULL;
     if (extra == NULL)
         return ARVO_OK;
     if (arvo_json_type_of(extra) == ARVO_JSON_BOOL) {

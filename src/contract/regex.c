@@ -578,6 +578,23 @@ arvo__regex_compile(
     return st;
 }
 
+arvo__match
+arvo__regex_is_valid(arvo_str pattern, arvo_arena *arena)
+{
+    if (pattern.len > ARVO_REGEX_BYTES_MAX)
+        return ARVO__MATCH_GAVE_UP;
+    schema_regex regex = { 0 };
+    const arvo_allocator memory = arvo__arena_allocator(arena);
+    arvo_buf translated = ARVO_BUF_INIT(32 * ARVO_REGEX_BYTES_MAX);
+    translated.allocator = &memory;
+    arvo_status st = arvo__regex_translate(pattern, &translated, NULL);
+    if (st == ARVO_OK) /* without machine code all of it lies in the arena */
+        st = regex_build(&regex, arvo_buf_str(&translated), arena, NULL);
+    if (st == ARVO_E_NOMEM)
+        return ARVO__MATCH_NOMEM;
+    return st == ARVO_OK ? ARVO__MATCH_YES : ARVO__MATCH_NO;
+}
+
 void
 arvo__regex_free_all(schema_regexes *list)
 {

@@ -149,6 +149,40 @@ path_text(const schema_run *run)
     return buf.status == ARVO_OK ? arvo_buf_str(&buf) : ARVO_STR_NONE;
 }
 
+/* From where a reference led, or from the root, to a keyword; references before it come first. */
+static void
+location_write(
+    schema_run *run, const schema_hop *hop, const schema_node *node, const char *keyword,
+    arvo_buf *out)
+{
+    if (hop != NULL) /* as deep as $ref recursion, which is bounded */
+        location_write(run, hop->parent, hop->from, hop->keyword, out);
+    const arvo_str own =
+        arvo__schema_pointer(hop != NULL ? hop->to : NULL, node, keyword, run->arena);
+    arvo_buf_append_str(out, own);
+}
+
+/* The standard's keywordLocation: through each $ref. */
+static arvo_str
+location_text(schema_run *run, const schema_node *node, const char *keyword)
+{
+    const arvo_allocator memory = arvo__arena_allocator(run->arena);
+    arvo_buf buf = message_buf(&memory, ARVO_BUF_BYTES_MAX_DEFAULT);
+    location_write(run, run->hop, node, keyword, &buf);
+    return buf.status == ARVO_OK ? arvo_buf_str(&buf) : ARVO_STR_NONE;
+}
+
+/* Its absoluteKeywordLocation; none where the resource has no URI. */
+static arvo_str
+absolute_text(schema_run *run, const schema_node *node, const char *keyword)
+{
+    const schema_resource *const resource = node->resource;
+    if (resource->uri.len == 0)
+        return ARVO_STR_NONE;
+    const arvo_str inner = arvo__schema_pointer(resource->node, node, keyword, run->arena);
+    return arvo_arena_printf(run->arena, "%.*s#%.*s", ARVO_FMT(resource->uri), ARVO_FMT(inner));
+}
+
 /* ---- Issues --------------------------------------------------------------- */
 
 static bool
@@ -176,9 +210,12 @@ issue_add(schema_run *run, const schema_node *node, const char *keyword, arvo_st
         .path = path_text(run),
         .keyword = arvo_str_from(keyword != NULL ? keyword : "false"),
         .message = message,
-        .schema = arvo__schema_pointer(node, keyword, run->arena),
+        .schema = arvo__schema_pointer(NULL, node, keyword, run->arena),
+        .location = location_text(run, node, keyword),
+        .absolute = absolute_text(run, node, keyword),
     };
-    if (issue.path.ptr == NULL || issue.schema.ptr == NULL || issue.message.ptr == NULL) {
+    if (issue.path.ptr == NULL || issue.schema.ptr == NULL || issue.message.ptr == NULL ||
+        issue.location.ptr == NULL || arvo_arena_failed(run->arena)) {
         (void)arvo__schema_stop(run, ARVO_E_NOMEM);
         return;
     }
@@ -297,18 +334,19 @@ arvo__schema_unknown_key_issue(
     if (!is_collecting(run))
         return false;
     arvo_str words[CLOSEST_WORDS_MAX];
+    const size_t entry_count = object != NULL ? object->entry_count : 0;
+    const char *const keyword = object != NULL ? "additionalProperties" : "unevaluatedProperties";
     size_t count = 0;
-    for (; count < object->entry_count && count < CLOSEST_WORDS_MAX; count++)
+    for (; count < entry_count && count < CLOSEST_WORDS_MAX; count++)
         words[count] = (arvo_str){ object->entries[count].key, object->entries[count].key_len };
     const arvo_str close = arvo__closest((arvo_str){ member->key, member->key_len }, words, count);
     const schema_path path = { .parent = run->path, .key = member->key, .at = member->key_len };
     run->path = &path;
     if (close.ptr != NULL)
         (void)arvo__schema_issue(
-            run, node, "additionalProperties", "is an unknown key; did you mean \"%.*s\"?",
-            ARVO_FMT(close));
+            run, node, keyword, "is an unknown key; did you mean \"%.*s\"?", ARVO_FMT(close));
     else
-        (void)arvo__schema_issue(run, node, "additionalProperties", "is an unknown key");
+        (void)arvo__schema_issue(run, node, keyword, "is an unknown key");
     run->path = path.parent;
     return false;
 }

@@ -2,8 +2,9 @@
  *
  * Compiling is a walk over a list of pending nodes, so nesting costs no stack:
  * reading a node's keywords makes the nodes of its subschemas and puts the new
- * ones at the end of the list. A value that is reached twice (by its place and
- * by a $ref, say) is one node, found by its address. */
+ * ones at the end of the list. When the list has come to its end, references
+ * are resolved (resolve.c); what they mean mostly has a node by then, found by
+ * the address of its JSON, and if not, a new one comes to the list. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,14 +15,22 @@
 
 /* ---- Errors --------------------------------------------------------------- */
 
-/* "/properties/a/items" of a node, in `arena`; none when memory ran out. */
+/* The part of a node's token that stands in a pointer: the root's is a URI. */
+static bool
+has_slash(const schema_node *node)
+{
+    return node->parent != NULL;
+}
+
+/* none when memory ran out. */
 arvo_str
-arvo__schema_pointer(const schema_node *node, const char *keyword, arvo_arena *arena)
+arvo__schema_pointer(
+    const schema_node *top, const schema_node *node, const char *keyword, arvo_arena *arena)
 {
     const size_t keyword_len = keyword != NULL ? strlen(keyword) + 1 : 0;
     size_t len = keyword_len;
-    for (const schema_node *n = node; n != NULL; n = n->parent)
-        len += n->token.len > 0 ? n->token.len + 1 : 0;
+    for (const schema_node *n = node; n != top && n != NULL; n = n->parent)
+        len += n->token.len + has_slash(n);
     char *const text = arvo__arena_alloc(arena, len + 1);
     if (text == NULL)
         return ARVO_STR_NONE;
@@ -32,14 +41,29 @@ arvo__schema_pointer(const schema_node *node, const char *keyword, arvo_arena *a
         end[0] = '/';
         memcpy(end + 1, keyword, keyword_len - 1);
     }
-    for (const schema_node *n = node; n != NULL; n = n->parent) {
-        if (n->token.len == 0)
-            continue;
-        end -= n->token.len + 1;
-        end[0] = '/';
-        memcpy(end + 1, n->token.ptr, n->token.len);
+    for (const schema_node *n = node; n != top && n != NULL; n = n->parent) {
+        end -= n->token.len + has_slash(n);
+        if (has_slash(n))
+            end[0] = '/';
+        if (n->token.len > 0)
+            memcpy(end + has_slash(n), n->token.ptr, n->token.len);
     }
     return (arvo_str){ text, len };
+}
+
+/* "/pointer" in the document of the options, "URI#/pointer" in another. */
+static arvo_str
+place_of(
+    const schema_compiler *compiler, const schema_node *node, const char *keyword,
+    const arvo_document **out_document)
+{
+    const arvo_str inner = arvo__schema_pointer(NULL, node, keyword, compiler->arena);
+    *out_document = NULL;
+    if (inner.len > 0 && inner.ptr[0] != '/')
+        return inner;
+    *out_document = compiler->opts->document;
+    return arvo_arena_printf(
+        compiler->arena, "%.*s%.*s", ARVO_FMT(compiler->opts->pointer), ARVO_FMT(inner));
 }
 
 arvo_status
@@ -55,11 +79,35 @@ arvo__schema_fail(
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
 
-    const arvo_str inner = arvo__schema_pointer(node, keyword, compiler->arena);
-    const arvo_str pointer = arvo_arena_printf(
-        compiler->arena, "%.*s%.*s", ARVO_FMT(compiler->opts->pointer), ARVO_FMT(inner));
-    return arvo_document_error(
-        compiler->opts->document, pointer, compiler->err, status, "%s", message);
+    const arvo_document *document = NULL;
+    const arvo_str pointer = place_of(compiler, node, keyword, &document);
+    return arvo_document_error(document, pointer, compiler->err, status, "%s", message);
+}
+
+arvo_status
+arvo__schema_warn(schema_compiler *compiler, const schema_node *node, const char *format, ...)
+{
+    arvo_schema *const schema = compiler->schema;
+    if (schema->warning_count == ARVO_SCHEMA_WARNINGS_MAX)
+        return ARVO_OK;
+    char message[ARVO_ERROR_TEXT_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+
+    if (schema->warnings == NULL)
+        schema->warnings =
+            arvo_arena_calloc(compiler->arena, ARVO_SCHEMA_WARNINGS_MAX, sizeof(*schema->warnings));
+    arvo_error line = { 0 };
+    const arvo_document *document = NULL;
+    const arvo_str pointer = place_of(compiler, node, NULL, &document);
+    (void)arvo_document_error(document, pointer, &line, ARVO_E_INVALID, "%s", message);
+    const arvo_str text = arvo_arena_str_dup(compiler->arena, arvo_str_from(line.text));
+    if (schema->warnings == NULL || text.ptr == NULL)
+        return arvo__nomem(compiler->err);
+    schema->warnings[schema->warning_count++] = text;
+    return ARVO_OK;
 }
 
 /* ---- Nodes ---------------------------------------------------------------- */
@@ -72,8 +120,8 @@ arvo__schema_op_add(schema_draft_node *draft, schema_code code, schema_group gro
     return op;
 }
 
-static schema_node *
-node_find(const schema_compiler *compiler, const arvo_json *json)
+schema_node *
+arvo__schema_node_find(const schema_compiler *compiler, const arvo_json *json)
 {
     return arvo__map_find(
         &compiler->nodes, (arvo_str){ (const char *)(const void *)&json, sizeof(json) });
@@ -104,16 +152,6 @@ node_new(schema_compiler *compiler, const schema_node *init, schema_node **out)
     return ARVO_OK;
 }
 
-/* `$id` that names a resource, not draft-07's "#anchor". */
-static bool
-has_own_id(const schema_compiler *compiler, const arvo_json *json)
-{
-    const arvo_str id = arvo_json_str(arvo_json_get(json, "$id"));
-    if (id.len == 0 || id.ptr[0] == '#')
-        return false;
-    return compiler->draft != SCHEMA_DRAFT_7 || arvo_json_get(json, "$ref") == NULL;
-}
-
 /* "keyword" or "keyword/key", the key escaped. */
 static arvo_str
 token_make(schema_compiler *compiler, const char *keyword, arvo_str key)
@@ -129,28 +167,43 @@ token_make(schema_compiler *compiler, const char *keyword, arvo_str key)
 }
 
 arvo_status
+arvo__schema_node_at(
+    schema_compiler *compiler, const schema_node *parent, const schema_resource *resource,
+    const arvo_json *json, arvo_str token, schema_node **out)
+{
+    schema_node init = { .parent = parent, .json = json, .resource = resource, .token = token };
+    const arvo_json_type type = arvo_json_type_of(json);
+    if (type != ARVO_JSON_OBJECT && type != ARVO_JSON_BOOL)
+        return arvo__schema_fail(
+            compiler, &init, NULL, ARVO_E_INVALID, "must be a schema: an object or a boolean");
+    if (parent != NULL && parent->depth + 1u >= ARVO_SCHEMA_DEPTH_MAX)
+        return arvo__schema_fail(
+            compiler, &init, NULL, ARVO_E_TOO_BIG, "schemas nested deeper than %u",
+            ARVO_SCHEMA_DEPTH_MAX);
+    if (parent != NULL) {
+        init.depth = (uint8_t)(parent->depth + 1);
+        const arvo_status st = arvo__resource_of(compiler, &init, resource, json, &init.resource);
+        if (st != ARVO_OK)
+            return st;
+    }
+    const arvo_status st = node_new(compiler, &init, out);
+    if (st == ARVO_OK && init.resource != resource)
+        ((schema_resource *)(uintptr_t)init.resource)->node = *out;
+    return st;
+}
+
+arvo_status
 arvo__schema_child(
     schema_compiler *compiler, const schema_node *parent, const arvo_json *json,
     const char *keyword, arvo_str key, const schema_node **out)
 {
-    schema_node *node = node_find(compiler, json);
+    schema_node *node = arvo__schema_node_find(compiler, json);
     if (node == NULL) {
-        schema_node init = { .parent = parent, .json = json, .base = parent->base };
-        init.token = token_make(compiler, keyword, key);
-        if (init.token.ptr == NULL)
+        const arvo_str token = token_make(compiler, keyword, key);
+        if (token.ptr == NULL)
             return arvo__nomem(compiler->err);
-        const arvo_json_type type = arvo_json_type_of(json);
-        if (type != ARVO_JSON_OBJECT && type != ARVO_JSON_BOOL)
-            return arvo__schema_fail(
-                compiler, &init, NULL, ARVO_E_INVALID, "must be a schema: an object or a boolean");
-        if (parent->depth + 1u >= ARVO_SCHEMA_DEPTH_MAX)
-            return arvo__schema_fail(
-                compiler, &init, NULL, ARVO_E_TOO_BIG, "schemas nested deeper than %u",
-                ARVO_SCHEMA_DEPTH_MAX);
-        init.depth = (uint8_t)(parent->depth + 1);
-        if (has_own_id(compiler, json))
-            init.base = json;
-        const arvo_status st = node_new(compiler, &init, &node);
+        const arvo_status st =
+            arvo__schema_node_at(compiler, parent, parent->resource, json, token, &node);
         if (st != ARVO_OK)
             return st;
     }
@@ -158,90 +211,14 @@ arvo__schema_child(
     return ARVO_OK;
 }
 
-/* ---- References ----------------------------------------------------------- */
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* %XX resolved, in the arena. */
-static arvo_str
-percent_decode(arvo_arena *arena, arvo_str text)
-{
-    char *const out = arvo__arena_alloc(arena, text.len + 1);
-    if (out == NULL)
-        return ARVO_STR_NONE;
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const bool escaped = text.ptr[i] == '%' && i + 2 < text.len &&
-                             hex_digit(text.ptr[i + 1]) >= 0 && hex_digit(text.ptr[i + 2]) >= 0;
-        if (!escaped) {
-            out[len++] = text.ptr[i];
-            continue;
-        }
-        out[len++] = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
-        i += 2;
-    }
-    return (arvo_str){ out, len };
-}
-
-/* The schema resource that holds the value at `pointer` under `base`. */
-static const arvo_json *
-base_of(const schema_compiler *compiler, const arvo_json *base, arvo_str pointer)
-{
-    const arvo_json *found = base;
-    for (size_t i = 1; i <= pointer.len; i++) {
-        if (i < pointer.len && pointer.ptr[i] != '/')
-            continue;
-        const arvo_json *const at = arvo_json_pointer_get(base, (arvo_str){ pointer.ptr, i });
-        if (has_own_id(compiler, at))
-            found = at;
-    }
-    return found;
-}
-
-arvo_status
-arvo__schema_resolve(
-    schema_compiler *compiler, const schema_node *node, arvo_str reference, const schema_node **out)
-{
-    if (reference.len == 0 || reference.ptr[0] != '#' ||
-        (reference.len > 1 && reference.ptr[1] != '/'))
-        return arvo__schema_fail(
-            compiler, node, "$ref", ARVO_E_UNSUPPORTED,
-            "only references within the same schema (\"#/$defs/name\") are supported, not \"%.*s\"",
-            ARVO_FMT(reference));
-    const arvo_str pointer =
-        percent_decode(compiler->arena, (arvo_str){ reference.ptr + 1, reference.len - 1 });
-    if (pointer.ptr == NULL)
-        return arvo__nomem(compiler->err);
-    const arvo_json *const target = arvo_json_pointer_get(node->base, pointer);
-    const arvo_json_type type = arvo_json_type_of(target);
-    if (type != ARVO_JSON_OBJECT && type != ARVO_JSON_BOOL)
-        return arvo__schema_fail(
-            compiler, node, "$ref", ARVO_E_INVALID, "\"%.*s\" %s", ARVO_FMT(reference),
-            target == NULL ? "is not there" : "is not a schema");
-    schema_node *found = node_find(compiler, target);
-    if (found == NULL) {
-        const schema_node init = { .json = target,
-                                   .base = base_of(compiler, node->base, pointer),
-                                   .token = pointer.len > 0
-                                                ? (arvo_str){ pointer.ptr + 1, pointer.len - 1 }
-                                                : ARVO_STR_NONE };
-        const arvo_status st = node_new(compiler, &init, &found);
-        if (st != ARVO_OK)
-            return st;
-    }
-    *out = found;
-    return ARVO_OK;
-}
-
 /* ---- Compiling ------------------------------------------------------------ */
+
+/* What has been evaluated is known when all others have run. */
+static bool
+comes_last(const schema_op *op)
+{
+    return op->code == SCHEMA_UNEVALUATED_PROPERTIES || op->code == SCHEMA_UNEVALUATED_ITEMS;
+}
 
 /* Instructions in the order of their groups. */
 static arvo_status
@@ -258,7 +235,10 @@ ops_store(schema_compiler *compiler, const schema_draft_node *draft)
     for (unsigned group = 0; group < SCHEMA_GROUPS; group++) {
         node->first[group] = (uint16_t)count;
         for (size_t i = 0; i < draft->op_count; i++)
-            if (draft->ops[i].group == group)
+            if (draft->ops[i].group == group && !comes_last(&draft->ops[i]))
+                ops[count++] = draft->ops[i];
+        for (size_t i = 0; i < draft->op_count; i++)
+            if (draft->ops[i].group == group && comes_last(&draft->ops[i]))
                 ops[count++] = draft->ops[i];
     }
     node->first[SCHEMA_GROUPS] = (uint16_t)count;
@@ -281,57 +261,41 @@ node_compile(schema_compiler *compiler, schema_node *node)
         return arvo__schema_fail(
             compiler, node, NULL, ARVO_E_TOO_BIG, "more than %u keywords", UINT16_MAX);
     schema_draft_node draft = { .node = node, .json = node->json };
-    draft.ops =
-        arvo__alloc(compiler->opts->allocator, (keywords > 0 ? keywords : 1) * sizeof(*draft.ops));
+    const size_t room = (keywords + 1) * sizeof(*draft.ops);
+    draft.ops = arvo__alloc(compiler->opts->allocator, room);
     if (draft.ops == NULL)
         return arvo__nomem(compiler->err);
+    compiler->draft = (schema_draft)node->resource->draft;
+    compiler->vocabularies = node->resource->vocabularies;
     arvo_status st = arvo__schema_keywords(compiler, &draft);
     if (st == ARVO_OK)
         st = ops_store(compiler, &draft);
-    arvo__free(
-        compiler->opts->allocator, draft.ops, (keywords > 0 ? keywords : 1) * sizeof(*draft.ops));
+    arvo__free(compiler->opts->allocator, draft.ops, room);
     return st;
 }
 
+/* The schema and all documents that it refers to. */
 static arvo_status
-draft_detect(schema_compiler *compiler, const schema_node *root)
+compile_nodes(schema_compiler *compiler)
 {
-    const arvo_json *const dialect = arvo_json_get(compiler->root, "$schema");
-    const arvo_str uri = arvo_json_str(dialect);
-    compiler->draft = SCHEMA_2020_12;
-    if (dialect == NULL || arvo_str_is(uri, "https://json-schema.org/draft/2020-12/schema") ||
-        arvo_str_is(uri, "https://json-schema.org/draft/2020-12/schema#"))
-        return ARVO_OK;
-    if (arvo_str_is(uri, "http://json-schema.org/draft-07/schema#") ||
-        arvo_str_is(uri, "http://json-schema.org/draft-07/schema")) {
-        compiler->draft = SCHEMA_DRAFT_7;
-        return ARVO_OK;
+    arvo_status st =
+        arvo__document_add(compiler, NULL, ARVO_STR_NONE, compiler->root, &compiler->schema->root);
+    schema_node **next = &compiler->pending;
+    while (st == ARVO_OK && (*next != NULL || compiler->links != NULL)) {
+        if (*next == NULL) {
+            st = arvo__link_resolve_next(compiler);
+            continue;
+        }
+        st = node_compile(compiler, *next);
+        next = &(*next)->next_pending;
     }
-    if (uri.ptr == NULL)
-        return arvo__schema_fail(compiler, root, "$schema", ARVO_E_INVALID, "must be a string");
-    return arvo__schema_fail(
-        compiler, root, "$schema", ARVO_E_UNSUPPORTED,
-        "\"%.*s\" is not supported; use draft 2020-12 or draft-07", ARVO_FMT(uri));
+    return st;
 }
 
 static arvo_status
 compile_all(schema_compiler *compiler)
 {
-    const arvo_json_type type = arvo_json_type_of(compiler->root);
-    const schema_node init = { .json = compiler->root, .base = compiler->root };
-    if (type != ARVO_JSON_OBJECT && type != ARVO_JSON_BOOL)
-        return arvo__schema_fail(
-            compiler, &init, NULL, ARVO_E_INVALID, "must be a schema: an object or a boolean");
-    arvo_status st = draft_detect(compiler, &init);
-    if (st != ARVO_OK)
-        return st;
-    schema_node *node = NULL;
-    st = node_new(compiler, &init, &node);
-    if (st != ARVO_OK)
-        return st;
-    compiler->schema->root = node;
-    for (; node != NULL && st == ARVO_OK; node = node->next_pending)
-        st = node_compile(compiler, node);
+    arvo_status st = compile_nodes(compiler);
     if (st != ARVO_OK)
         return st;
     const schema_node *cyclic = NULL;
@@ -357,10 +321,8 @@ compile_all(schema_compiler *compiler)
 static void
 forget_sources(schema_compiler *compiler)
 {
-    for (schema_node *node = compiler->last; node != NULL; node = node->previous) {
+    for (schema_node *node = compiler->last; node != NULL; node = node->previous)
         node->json = NULL;
-        node->base = NULL;
-    }
 }
 
 arvo_status
@@ -387,9 +349,16 @@ arvo_schema_compile(
                                  .opts = opts,
                                  .root = schema,
                                  .nodes = { .allocator = opts->allocator },
+                                 .resources = { .allocator = opts->allocator },
+                                 .anchors = { .allocator = opts->allocator },
+                                 .dynamic_names = { .allocator = opts->allocator },
                                  .err = err };
     compiler.pending_end = &compiler.pending;
+    compiler.links_end = &compiler.links;
     const arvo_status st = compile_all(&compiler);
+    arvo__map_fini(&compiler.dynamic_names);
+    arvo__map_fini(&compiler.anchors);
+    arvo__map_fini(&compiler.resources);
     arvo__map_fini(&compiler.nodes);
     if (st != ARVO_OK) {
         arvo_schema_free(made);
@@ -407,4 +376,16 @@ arvo_schema_free(arvo_schema *schema)
         return;
     arvo__regex_free_all(&schema->regexes);
     arvo_arena_free(schema->arena);
+}
+
+size_t
+arvo_schema_warning_count(const arvo_schema *schema)
+{
+    return schema != NULL ? schema->warning_count : 0;
+}
+
+arvo_str
+arvo_schema_warning_at(const arvo_schema *schema, size_t i)
+{
+    return i < arvo_schema_warning_count(schema) ? schema->warnings[i] : ARVO_STR_NONE;
 }

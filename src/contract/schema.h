@@ -18,6 +18,7 @@
 
 typedef struct schema_node schema_node;
 typedef struct schema_regex schema_regex;
+typedef struct schema_format schema_format;
 
 typedef enum schema_group {
     SCHEMA_ANY = 0,
@@ -33,6 +34,7 @@ typedef enum schema_code {
     SCHEMA_CONST,
     SCHEMA_ENUM,
     SCHEMA_REF,
+    SCHEMA_DYNAMIC_REF,
     SCHEMA_ALL_OF,
     SCHEMA_ANY_OF,
     SCHEMA_ONE_OF,
@@ -48,18 +50,21 @@ typedef enum schema_code {
     SCHEMA_MIN_LENGTH,
     SCHEMA_MAX_LENGTH,
     SCHEMA_PATTERN,
+    SCHEMA_FORMAT,
     /* arrays */
     SCHEMA_MIN_ITEMS,
     SCHEMA_MAX_ITEMS,
     SCHEMA_UNIQUE_ITEMS,
     SCHEMA_ITEMS,
     SCHEMA_CONTAINS,
+    SCHEMA_UNEVALUATED_ITEMS,
     /* objects */
     SCHEMA_MIN_PROPERTIES,
     SCHEMA_MAX_PROPERTIES,
     SCHEMA_PROPERTIES,
     SCHEMA_PROPERTY_NAMES,
-    SCHEMA_DEPENDENT
+    SCHEMA_DEPENDENT,
+    SCHEMA_UNEVALUATED_PROPERTIES
 } schema_code;
 
 /* A key of `properties` or `required`. */
@@ -97,6 +102,7 @@ typedef struct schema_object {
     size_t default_count;
     schema_extra extra;
     const schema_node *extra_node; /* SCHEMA_EXTRA_CHECK */
+    bool extra_given;              /* additionalProperties is there, so every key is evaluated */
     bool has_say;                  /* says which keys stay: not merely `required` */
 } schema_object;
 
@@ -132,6 +138,12 @@ typedef struct schema_values {
     const uint64_t *hashes; /* NULL when few */
 } schema_values;
 
+/* $dynamicRef to a $dynamicAnchor: the outermost resource on the way that has one of this name. */
+typedef struct schema_dynamic {
+    arvo_str name;
+    const schema_node *node; /* where none has: the one it names by itself */
+} schema_dynamic;
+
 typedef struct schema_op {
     uint8_t code; /* schema_code */
     uint8_t group;
@@ -148,6 +160,8 @@ typedef struct schema_op {
         schema_contains *contains;
         schema_condition *condition;
         schema_dependent *dependents;
+        const schema_dynamic *dynamic;
+        const schema_format *format;
     } as;
 } schema_op;
 
@@ -156,6 +170,23 @@ typedef struct schema_op {
 #define SCHEMA_NODE_CHANGES  4u  /* normalising may change a value */
 #define SCHEMA_NODE_OPEN     8u  /* on the path of the cycle search */
 #define SCHEMA_NODE_CLOSED   16u /* done with by the cycle search */
+#define SCHEMA_NODE_TRACKS   32u /* has unevaluatedProperties or unevaluatedItems */
+
+typedef struct schema_anchor {
+    arvo_str name;
+    const schema_node *node;
+    const struct schema_anchor *next;
+} schema_anchor;
+
+/* A schema with a URI of its own: a document, or a part of one that has an $id. */
+typedef struct schema_resource {
+    const struct schema_resource *outer; /* that it lies in; NULL: a document */
+    const schema_node *node;
+    arvo_str uri; /* without fragment; empty: a document that has none */
+    const schema_anchor *dynamic_anchors;
+    uint8_t draft; /* schema_draft */
+    uint8_t vocabularies;
+} schema_resource;
 
 struct schema_node {
     const schema_op *ops;
@@ -165,9 +196,10 @@ struct schema_node {
     /* Seldom read from here on. */
     uint8_t depth;
     const schema_node *parent; /* of which this one is a part; NULL: a root or a $ref's target */
-    arvo_str token;            /* escaped pointer from there, without the first slash */
+    arvo_str token;            /* escaped pointer from there, without the first slash; of the root
+                                  of another document: its URI and # */
     const arvo_json *json;     /* while compiling */
-    const arvo_json *base;     /* the schema resource that holds it, while compiling */
+    const schema_resource *resource;
     const arvo_json *default_value;
     const schema_node *ref; /* of its $ref */
     schema_node *next_pending;
@@ -185,6 +217,8 @@ struct arvo_schema {
     arvo_arena *arena; /* holds this struct too */
     const schema_node *root;
     schema_regexes regexes;
+    arvo_str *warnings; /* NULL: none */
+    size_t warning_count;
 };
 
 #define SCHEMA_TYPE_BIT(type) ((uint16_t)(1u << (type)))
@@ -293,6 +327,9 @@ typedef enum arvo__match {
 arvo__match arvo__regex_match(
     const schema_regex *regex, const char *text, size_t len, arvo_arena *arena, void **scratch);
 
+/* Whether a text is an expression; runs on the arena alone. */
+arvo__match arvo__regex_is_valid(arvo_str pattern, arvo_arena *arena);
+
 /* ---- Numbers (number.c) --------------------------------------------------- */
 
 /* <0, 0, >0; exact for int64 against double. */
@@ -311,6 +348,24 @@ typedef struct schema_path {
     size_t at;       /* length of the key, or number of the item */
 } schema_path;
 
+/* A reference that was followed on the way to the present node. */
+typedef struct schema_hop {
+    const struct schema_hop *parent;
+    const schema_node *from;
+    const schema_node *to;
+    const char *keyword; /* "$ref" or "$dynamicRef" */
+} schema_hop;
+
+/* Which members or items of `value` have been evaluated (core, section 11): by the node that tracks
+ * them and by all that it applies to the same value. */
+typedef struct schema_marks {
+    const arvo_json *value;
+    struct schema_block *block; /* of what more than 64 need */
+    uint64_t *bits;             /* of the block; NULL: `few` serves */
+    uint64_t few;
+    size_t issues; /* collected before */
+} schema_marks;
+
 typedef struct schema_collector {
     arvo_schema_issue *issues; /* NULL: only counted */
     size_t count;
@@ -328,6 +383,9 @@ typedef struct schema_run {
     const schema_path *path;
     schema_collector *collector; /* NULL: the first failure ends it */
     void *match_scratch;
+    const schema_hop *hop;
+    schema_marks *marks; /* NULL: nobody asks; they count for their own value only */
+    struct schema_block *spare_blocks;
 } schema_run;
 
 /* A run with a whole step budget. */
@@ -338,6 +396,48 @@ bool arvo__schema_node_check(schema_run *run, const schema_node *node, const arv
 /* The normalised form of a value that the check accepted; NULL after a failure. */
 const arvo_json *
 arvo__schema_node_normalise(schema_run *run, const schema_node *node, const arvo_json *value);
+
+/* The node that a $dynamicRef in `node` means, after what was followed so far. NULL: no steps left.
+ */
+const schema_node *arvo__schema_dynamic_target(
+    schema_run *run, const schema_node *node, const schema_dynamic *dynamic);
+
+/* ---- Formats (format.c) ---------------------------------------------------- */
+
+/* "a date (2024-05-31)", as messages say it. */
+const char *arvo__format_name(const schema_format *format);
+/* false also when the run has to end. */
+bool arvo__format_fits(const schema_format *format, schema_run *run, arvo_str text);
+
+/* ---- What has been evaluated (evaluated.c) -------------------------------- */
+
+/* The marks to set for a value; mostly NULL. */
+static inline schema_marks *
+schema__marks_of(const schema_run *run, const arvo_json *value)
+{
+    return ARVO_UNLIKELY(run->marks != NULL) && run->marks->value == value ? run->marks : NULL;
+}
+
+/* Empty marks for a value; arvo__marks_end() when done. false: out of memory or steps. */
+bool arvo__marks_begin(schema_run *run, schema_marks *marks, const arvo_json *value);
+void arvo__marks_end(schema_run *run, schema_marks *marks);
+
+static inline void
+schema__mark(schema_marks *marks, size_t i)
+{
+    uint64_t *const word = marks->bits != NULL ? &marks->bits[i / 64] : &marks->few;
+    *word |= UINT64_C(1) << i % 64;
+}
+
+static inline bool
+schema__is_marked(const schema_marks *marks, size_t i)
+{
+    const uint64_t word = marks->bits != NULL ? marks->bits[i / 64] : marks->few;
+    return (word >> i % 64 & 1) != 0;
+}
+
+void arvo__mark_first(schema_marks *marks, size_t count); /* 0 .. count - 1 */
+void arvo__marks_merge(schema_marks *into, const schema_marks *from);
 
 /* Ends the run with a bound or memory exceeded. Returns false. */
 bool arvo__schema_stop(schema_run *run, arvo_status status);
@@ -367,6 +467,7 @@ bool arvo__schema_enum_issue(
     schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value);
 bool
 arvo__schema_missing_issue(schema_run *run, const schema_node *node, const schema_entry *entry);
+/* `object` NULL: of unevaluatedProperties. */
 bool arvo__schema_unknown_key_issue(
     schema_run *run, const schema_node *node, const schema_object *object,
     const struct arvo__member *member);
@@ -382,8 +483,10 @@ const char *arvo__schema_show(const schema_run *run, const arvo_json *value);
 arvo_status
 arvo__schema_report_error(const schema_collector *collector, arvo_arena *arena, arvo_error *err);
 
-/* JSON pointer of a node; arena. */
-arvo_str arvo__schema_pointer(const schema_node *node, const char *keyword, arvo_arena *arena);
+/* JSON pointer of a node or of a keyword in it, from `top` or (NULL) from its document; arena. In a
+ * document that is not the schema's own the URI and # come first. */
+arvo_str arvo__schema_pointer(
+    const schema_node *top, const schema_node *node, const char *keyword, arvo_arena *arena);
 
 /* The closest of `count` words to a misspelt one; none when nothing is close. */
 arvo_str arvo__closest(arvo_str word, const arvo_str *words, size_t count);

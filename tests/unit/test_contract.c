@@ -427,8 +427,8 @@ test_contract__refused(void **state)
     for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++)
         refused(cases[i].yaml, ARVO_E_INVALID, cases[i].message);
     refused(
-        SERVICE_HEAD "versions: { 1.0.0: { accepts: { foo: 1 } } }\n", ARVO_E_UNSUPPORTED,
-        "/versions/1.0.0/accepts: the keyword \"foo\" is not supported");
+        SERVICE_HEAD "versions: { 1.0.0: { accepts: { type: 1 } } }\n", ARVO_E_INVALID,
+        "/versions/1.0.0/accepts/type: must be the name of a type");
     (void)add(payment); /* the set is sound after all that */
 }
 
