@@ -471,14 +471,16 @@ init_extend(arvo_arena *arena, const arvo_json *init)
     return arvo_arena_failed(arena) ? NULL : out;
 }
 
+/* Without a `type` it is a schema of objects too: an event's data is nothing else. */
 static arvo_status
 object_schema_check(
     const contract_reader *reader, const arvo_json *schema, arvo_str parent, const char *key)
 {
     if (schema == NULL)
         return READ_FAIL(reader, parent, "\"%s\" is missing: a schema of type object", key);
-    const arvo_str type = arvo_json_str(arvo_json_get(schema, "type"));
-    if (!arvo_str_is(type, "object"))
+    const arvo_json *const type = arvo_json_get(schema, "type");
+    if (arvo_json_type_of(schema) != ARVO_JSON_OBJECT ||
+        (type != NULL && !arvo_str_is(arvo_json_str(type), "object")))
         return READ_FAIL(
             reader, pointer_join(reader, parent, arvo_str_from(key)),
             "must be a schema with type: object");

@@ -192,12 +192,14 @@ test_contract__orchestrator(void **state)
 static const arvo_json *
 init_normalised(const char *init, const char *data)
 {
+    static unsigned number; /* one contract each */
+    number++;
     char text[1024];
     (void)snprintf(
         text, sizeof(text),
-        "{'kind':'orchestrator-contract','uri':'#/o/order','name':'order','versions':{'1.0.0':"
+        "{'kind':'orchestrator-contract','uri':'#/o/order%u','name':'order%u','versions':{'1.0.0':"
         "{'init':%s,'complete':" OBJECT "}}}",
-        init);
+        number, number, init);
     const arvo_contract_version *const version = arvo_contract_version_at(add(text), 0);
     const arvo_json *out = NULL;
     arvo_error err = { 0 };
@@ -224,6 +226,25 @@ test_contract__init_without_properties_keeps_all(void **state)
     assert_string_equal(
         text_of(init_normalised(OBJECT, "{'z':1,'parentSubject$$':null}")),
         "{'parentSubject$$':null,'z':1}");
+}
+
+/* An event's data is an object whether the schema says so or not. */
+static void
+test_contract__init_needs_no_type(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        text_of(init_normalised(
+            "{'properties':{'a':{'default':1}}}", "{'z':1,'parentSubject$$':null}")),
+        "{'parentSubject$$':null,'a':1}");
+    assert_string_equal(
+        text_of(init_normalised("{}", "{'z':1,'parentSubject$$':null}")),
+        "{'parentSubject$$':null,'z':1}");
+    assert_string_equal(
+        text_of(init_normalised(
+            "{'$ref':'#/$defs/i','$defs':{'i':{'properties':{'a':{'default':1}}}}}",
+            "{'z':1,'parentSubject$$':null}")),
+        "{'parentSubject$$':null,'a':1}");
 }
 
 static void
@@ -588,6 +609,7 @@ main(void)
         CASE(test_contract__orchestrator),
         CASE(test_contract__init_with_own_parent_subject),
         CASE(test_contract__init_without_properties_keeps_all),
+        CASE(test_contract__init_needs_no_type),
         CASE(test_contract__init_by_reference),
         CASE(test_contract__init_by_reference_in_draft_7),
         CASE(test_contract__exported),
