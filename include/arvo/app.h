@@ -19,15 +19,20 @@ typedef struct arvo_app_opts {
 } arvo_app_opts;
 
 /**
- * Load files and directories (searched through, .json .yaml .yml, in name order), in any order of
- * documents: contracts first, then machines, then mocks.
- * @param out  Owned (arvo_app_free()).
- * @return ARVO_OK, or the status of the first document that is wrong ("file:line: pointer: ...");
- * unknown `kind`, unknown keys, the same machine or mock twice are errors.
+ * Load files and directories (searched through, .json .yaml .yml, in name order, names with a dot
+ * in front left out), in any order of documents: contracts first, then machines, then mocks. A path
+ * may be a pipe; what a directory holds must be regular files.
+ *
+ * @param out  Owned (arvo_app_free()). Written on success only.
+ * @return ARVO_OK, or the status of the first document that is wrong ("file:line: pointer: ...":
+ *         unknown `kind`, unknown keys, the same machine or mock twice, ...); ARVO_E_IO (a file
+ *         that is not there, cannot be read or is no regular one), ARVO_E_TOO_BIG
+ *         (ARVO_APP_FILES_MAX, directories nested too deep), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_app_load(
     const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
     arvo_error *err);
+/** NULL is fine. */
 ARVO_API void arvo_app_free(arvo_app *app);
 
 ARVO_API arvo_contracts *arvo_app_contracts(const arvo_app *app);
@@ -40,17 +45,25 @@ ARVO_API arvo_handler *arvo_app_mock_at(const arvo_app *app, size_t i);
 typedef struct arvo_app_runtime arvo_app_runtime;
 
 typedef struct arvo_app_runtime_opts {
-    arvo_memory *memory; /* borrowed */
-    const arvo_platform *platform;
-    const arvo_telemetry *telemetry;
+    arvo_memory *memory;             /* borrowed for the runtime's life */
+    const arvo_platform *platform;   /* of the orchestrators; NULL: the system's */
+    const arvo_telemetry *telemetry; /* NULL: off */
     arvo_violations violations;
     bool error_stack;
-    bool (*on_event)(void *user, const arvo_delivery *delivery);
+    bool (*on_event)(void *user, const arvo_delivery *delivery); /* as in arvo_broker_opts */
     void *user;
 } arvo_app_runtime_opts;
 
+/**
+ * Machines without contracts are left out: no event can start them.
+ * @param app  Borrowed for the runtime's life.
+ * @param out  Owned (arvo_app_stop()). Written on success only.
+ * @return ARVO_OK, ARVO_E_EXISTS (a mock serves the start event of a machine), ARVO_E_NOMEM, or as
+ *         arvo_orchestrator_create() and arvo_broker_new().
+ */
 ARVO_API ARVO_NODISCARD arvo_status arvo_app_start(
     arvo_app *app, const arvo_app_runtime_opts *opts, arvo_app_runtime **out, arvo_error *err);
+/** Before the app and its store go. NULL is fine. */
 ARVO_API void arvo_app_stop(arvo_app_runtime *runtime);
 ARVO_API arvo_broker *arvo_app_runtime_broker(const arvo_app_runtime *runtime);
 /** The orchestrator whose source is `type`; NULL: none. */

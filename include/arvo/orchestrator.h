@@ -20,7 +20,9 @@ ARVO_BEGIN_DECLS
 
 /* Where machines come from. resolve: name is the start event's type
  * (arvo.orc.{name}), version "0.0.0" means the latest. *out NULL and ARVO_OK
- * when there is none; a machine is borrowed until the registry changes. */
+ * when there is none. A machine is borrowed: it must live as long as an
+ * execution that uses it and the results of that. Any status but ARVO_OK and
+ * ARVO_E_NOMEM is a workflow error, ConfigViolation. */
 typedef struct arvo_registry {
     uint32_t version; /* ARVO_REGISTRY_OPS_VERSION */
     arvo_status (*resolve)(
@@ -57,7 +59,7 @@ typedef struct arvo_orchestrator_opts {
     bool lenient_subjects;
     /* Nullable. Its working memory (caches of decoded subjects, buffers) serves this one too: right
      * for orchestrators of one process that start each other. The allocator of that memory is the
-     * first one's; either orchestrator may be freed first. */
+     * first one's, which must outlive both; either orchestrator may be freed first. */
     const arvo_orchestrator *shares_with;
 } arvo_orchestrator_opts;
 
@@ -94,7 +96,8 @@ typedef struct arvo_domain_events {
     arvo_event_list events;
 } arvo_domain_events;
 
-/* Everything lives in the arena given to execute. */
+/* Valid until the arena given to execute is rewound, or the orchestrator or the event goes. The
+ * events of `all` are the arena's and, but for data taken from the event, need neither of them. */
 typedef struct arvo_result {
     arvo_outcome outcome;
     arvo_event_list events;            /* the domain `default`, in order */
@@ -104,11 +107,11 @@ typedef struct arvo_result {
 
     /* For traces and logs. */
     arvo_str orchestrator;  /* source */
-    arvo_str version;       /* of the machine that ran; none when it was not resolved */
+    arvo_str version;       /* of the machine that ran, else of the record; none without either */
     arvo_str status;        /* of the instance afterwards; none when there is no record */
     arvo_str value;         /* JSON text; none */
-    arvo_str error_name;    /* FAILED: the workflow error */
-    arvo_str error_message; /* FAILED */
+    arvo_str error_name;    /* FAILED: the workflow error; DUPLICATE: it was one, when recorded */
+    arvo_str error_message; /* none without error_name */
     const arvo_str *logs;   /* the machine's log actions */
     size_t log_count;
     const arvo_str *event_json;    /* compact text of all.items[i], for all.count events */
@@ -130,8 +133,9 @@ ARVO_API void arvo_result_write(const arvo_result *result, arvo_buf *out);
  * @param err     Nullable; one line that names the event.
  * @return ARVO_OK also for workflow errors (outcome FAILED). Transaction errors: ARVO_E_SUBJECT,
  *         ARVO_E_LOCK_FAILED, ARVO_E_LOCK_DENIED, ARVO_E_READ_FAILED, ARVO_E_WRITE_FAILED,
- *         ARVO_E_INCOMPATIBLE_STATE, ARVO_E_NOMEM: nothing changed, the event may be delivered
- * again. With ARVO_VIOLATIONS_RETURN also ARVO_E_CONTRACT, ARVO_E_CONFIG, ARVO_E_EXECUTION.
+ *         ARVO_E_INCOMPATIBLE_STATE, ARVO_E_NOMEM, and what else an engine of your own returns:
+ *         nothing changed, the event may be delivered again. With ARVO_VIOLATIONS_RETURN also
+ *         ARVO_E_CONTRACT, ARVO_E_CONFIG, ARVO_E_EXECUTION.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_orchestrator_execute(
     arvo_orchestrator *orchestrator, const arvo_event *event, arvo_arena *arena,
@@ -190,18 +194,30 @@ typedef struct arvo_handler_opts {
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_error *err);
 
-/** A mock document (kind mock, DESIGN 5) as a handler. `contracts` nullable: then replies are not
- * checked. */
+/**
+ * A mock document (kind mock, DESIGN 5) as a handler.
+ * @param contracts  Retained. Nullable: then requests and replies are not checked.
+ * @param out        Owned (arvo_handler_free()).
+ * @return ARVO_OK, ARVO_E_INVALID ("file:line: pointer: what"; also what an expression may not be),
+ *         ARVO_E_UNSUPPORTED (jq where there is none), ARVO_E_NOMEM.
+ */
 ARVO_API ARVO_NODISCARD arvo_status arvo_handler_create_mock(
     arvo_contracts *contracts, const arvo_document *document, arvo_handler **out, arvo_error *err);
 
+/** No execution may be running. NULL is fine. */
 ARVO_API void arvo_handler_free(arvo_handler *handler);
+/** The event type it serves: its event address. */
 ARVO_API arvo_str arvo_handler_type(const arvo_handler *handler);
 ARVO_API bool arvo_handler_is_mock(const arvo_handler *handler);
 
 /**
- * Handle one event. @return ARVO_OK (a failure of the function is a sys.*.error event in the
- * result), ARVO_E_CONFIG, ARVO_E_CONTRACT (spec 10.1.2), ARVO_E_NOMEM.
+ * Handle one event.
+ * @param event  Valid; borrowed for the call.
+ * @param arena  Receives the answers; scratch too.
+ * @param out    Written on success only: the answers, in order.
+ * @return ARVO_OK (a failure of the function is a sys.*.error event among them), ARVO_E_CONFIG
+ *         (another type, or a contract version there is not), ARVO_E_CONTRACT (the request or an
+ *         answer breaks the contract; spec 10.1.2), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_handler_execute(
     arvo_handler *handler, const arvo_event *event, arvo_arena *arena, arvo_event_list *out,

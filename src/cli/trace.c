@@ -106,6 +106,20 @@ event_print_json(const arvo_delivery *delivery)
     arvo_buf_fini(&line);
 }
 
+static const char *
+failure_text(const arvo_result *result)
+{
+    return cli_printf(
+        "%sfailed%s %s: %s", cli_style_on(CLI_RED), cli_style_off(CLI_RED),
+        cli_shown(result->error_name), cli_shown(result->error_message));
+}
+
+bool
+trace_failed(const arvo_result *result)
+{
+    return result->error_name.ptr != NULL;
+}
+
 const char *
 trace_outcome(const arvo_result *result)
 {
@@ -114,11 +128,10 @@ trace_outcome(const arvo_result *result)
     case ARVO_OUTCOME_IGNORED:
         return "ignored: not for this workflow, or it is over";
     case ARVO_OUTCOME_DUPLICATE:
-        return "handled before; nothing changed";
+        return trace_failed(result) ? cli_printf("handled before, and %s", failure_text(result))
+                                    : "handled before; nothing changed";
     case ARVO_OUTCOME_FAILED:
-        return cli_printf(
-            "%sfailed%s %s: %s", cli_style_on(CLI_RED), cli_style_off(CLI_RED),
-            cli_shown(result->error_name), cli_shown(result->error_message));
+        return failure_text(result);
     default:
         if (arvo_str_is(result->status, "active"))
             return state;
@@ -134,18 +147,6 @@ is_workflow_error(const arvo_event *event)
 {
     return arvo_str_starts(event->type, ARVO_STR("sys.arvo.orc.")) &&
            arvo_str_is(event->type, cli_printf("sys.%s.error", cli_cstr(event->source)));
-}
-
-bool
-trace_failed(const arvo_result *result)
-{
-    if (result->outcome != ARVO_OUTCOME_DUPLICATE)
-        return result->outcome == ARVO_OUTCOME_FAILED;
-    for (size_t i = 0; i < result->all.count; i++) {
-        if (is_workflow_error(result->all.items[i]))
-            return true;
-    }
-    return false;
 }
 
 /* Domains other than `default`, joined by commas; "" when there are none. */

@@ -63,6 +63,13 @@ app_keep_entry(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+/* By bytes: the order must not depend on the locale. */
+static int
+app_compare_entries(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static bool
 app_is_document_name(const char *name)
 {
@@ -85,10 +92,11 @@ app_load_directory(arvo_app *app, const char *path, unsigned depth, arvo_error *
 {
     if (depth >= APP_DIRECTORY_DEPTH_MAX)
         return arvo__fail(
-            err, ARVO_E_TOO_BIG, "%s: directories are nested more than %u deep", path,
+            err, ARVO_E_TOO_BIG,
+            "%s: directories are nested more than %u deep: does a link lead back?", path,
             APP_DIRECTORY_DEPTH_MAX);
     struct dirent **entries = NULL;
-    const int count = scandir(path, &entries, app_keep_entry, alphasort);
+    const int count = scandir(path, &entries, app_keep_entry, app_compare_entries);
     if (count < 0)
         return arvo__fail(err, ARVO_E_IO, "%s: the directory cannot be read", path);
 
@@ -105,7 +113,8 @@ app_load_directory(arvo_app *app, const char *path, unsigned depth, arvo_error *
     return st;
 }
 
-/* A file that was named is read whatever it is called; in a directory only documents are. */
+/* A file that was named is read whatever it is called, and may be a pipe; in a directory only
+ * documents are, and a pipe, where nobody may ever write, is a mistake. */
 static arvo_status
 app_load_path(arvo_app *app, const char *path, bool is_named, unsigned depth, arvo_error *err)
 {
@@ -114,7 +123,13 @@ app_load_path(arvo_app *app, const char *path, bool is_named, unsigned depth, ar
         return arvo__fail(err, ARVO_E_IO, "%s: there is no such file or directory", path);
     if (S_ISDIR(info.st_mode))
         return app_load_directory(app, path, depth, err);
-    return is_named || app_is_document_name(path) ? app_load_file(app, path, err) : ARVO_OK;
+    if (!is_named && !app_is_document_name(path))
+        return ARVO_OK;
+    if (!is_named && !S_ISREG(info.st_mode))
+        return arvo__fail(
+            err, ARVO_E_IO, "%s: it is no regular file, which a document must be: move it away",
+            path);
+    return app_load_file(app, path, err);
 }
 
 /* ---- Kinds ------------------------------------------------------------------------- */

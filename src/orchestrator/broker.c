@@ -162,7 +162,9 @@ broker_add(arvo_broker *broker, broker_entry entry, arvo_error *err)
 {
     if (broker_find(broker, entry.address) != NULL)
         return arvo__fail(
-            err, ARVO_E_EXISTS, "address %.*s: someone is registered there already",
+            err, ARVO_E_EXISTS,
+            "address %.*s: someone is registered there already; an address has one orchestrator, "
+            "handler or mock",
             ARVO_FMT(entry.address));
     if (broker->entry_count == broker->entry_cap) {
         const size_t cap = broker->entry_cap != 0 ? broker->entry_cap * 2 : 8;

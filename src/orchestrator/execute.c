@@ -9,32 +9,31 @@
 
 #include "orchestrator/internal.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-#define EXECUTE_EVENT_JSON_MAX (2 * ARVO_EVENT_BYTES_MAX)
-
 static bool
 execute_is_workflow_error(arvo_status status)
 {
     return status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
 }
 
-arvo_status
-arvo__execution_fail(
-    arvo__execution *x, arvo_status status, const char *name, const char *format, ...)
+arvo_str
+arvo__error_message(arvo_arena *arena, arvo_str text)
 {
-    char text[ARVO_ERROR_TEXT_BYTES_MAX];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
+    if (arvo__utf8_is_valid(text))
+        return arvo_arena_str_dup(arena, text);
+    arvo_error shown;
+    (void)arvo__fail(&shown, ARVO_E_EXECUTION, "%.*s", ARVO_FMT(text));
+    return arvo_arena_str_dup(arena, arvo_str_from(shown.text));
+}
 
-    x->error_name = arvo_str_from(name);
-    x->error_message = arvo_arena_str_dup(x->arena, arvo_str_from(text));
-    if (x->error_message.ptr == NULL)
+arvo_status
+arvo__execution_fail_with(arvo__execution *x, arvo_status status, arvo_str name, arvo_str message)
+{
+    x->error_name = arvo__error_message(x->arena, name);
+    x->error_message = arvo__error_message(x->arena, message);
+    if (x->error_name.ptr == NULL || x->error_message.ptr == NULL)
         return arvo__nomem(x->err);
-    return arvo__fail(x->err, status, "event %.*s: %s", ARVO_FMT(x->event->id), text);
+    return arvo__fail(
+        x->err, status, "event %.*s: %.*s", ARVO_FMT(x->event->id), ARVO_FMT(x->error_message));
 }
 
 /* A transaction error: which kind, and what the lower layer said of it. */
@@ -328,6 +327,19 @@ execute_input(arvo__execution *x, const arvo_json **out)
     return ARVO_OK;
 }
 
+/* The machine's own words where it has some; an engine of the user's may have none. */
+static arvo_status
+execute_machine_failed(arvo__execution *x, arvo_status status, arvo_str why)
+{
+    arvo_str name = x->output.error_name;
+    if (name.ptr == NULL)
+        name = status == ARVO_E_CONTRACT ? ARVO_STR("ContractViolation")
+               : status == ARVO_E_CONFIG ? ARVO_STR("ConfigViolation")
+                                         : ARVO_STR("Error");
+    const arvo_str message = x->output.error_message;
+    return arvo__execution_fail_with(x, status, name, message.ptr != NULL ? message : why);
+}
+
 static arvo_status
 step_run(arvo__execution *x)
 {
@@ -343,14 +355,8 @@ step_run(arvo__execution *x)
     arvo_error why;
     arvo__error_clear(&why);
     st = engine->execute(engine->self, x->machine, &input, x->arena, &x->output, &why);
-    if (st == ARVO_E_EXECUTION) {
-        const arvo_str name = x->output.error_name, message = x->output.error_message;
-        st = arvo__execution_fail(
-            x, ARVO_E_EXECUTION, "Error", "%.*s",
-            message.ptr != NULL ? (int)message.len : (int)strlen(why.text),
-            message.ptr != NULL ? message.ptr : why.text);
-        if (name.ptr != NULL)
-            x->error_name = name;
+    if (execute_is_workflow_error(st)) {
+        st = execute_machine_failed(x, st, arvo_str_from(why.text));
     } else if (st == ARVO_E_INCOMPATIBLE_STATE) {
         st = arvo__fail(
             x->err, st, "event %.*s: the stored state does not fit machine %.*s@%.*s: %s",
@@ -376,31 +382,39 @@ execute_write_event(arvo__execution *x, const arvo_event *event)
                                    : ARVO_STR_NONE;
 }
 
-/* The record after a step, or after a workflow error: then the state is as it was. */
+/* The record that the start event of a new instance leaves, whatever comes of it. */
 static arvo_record
-execute_new_record(const arvo__execution *x, arvo_str event_text)
+execute_first_record(const arvo__execution *x, arvo_str event_text)
 {
-    arvo_record record = x->record;
-    if (!x->has_record) {
-        record = (arvo_record){ 0 };
-        record.subject = x->event->subject;
-        record.parent_subject = x->parent_subject;
-        record.orchestrator = x->orchestrator->source;
-        record.version =
-            x->machine != NULL ? arvo_machine_version(x->machine) : x->subject.orchestrator_version;
-        record.status = ARVO_STR("error"); /* a start that fails leaves this */
-        if (x->machine != NULL && arvo_machine_keeps_input(x->machine))
-            record.input = event_text;
-    }
-    record.last_error = x->last_error;
-    if (x->machine != NULL)
-        record.definition = arvo_machine_definition_hash(x->machine);
-    if (x->outcome == ARVO_OUTCOME_EXECUTED) {
-        record.status = arvo_str_from(arvo_machine_status_name(x->output.status));
-        record.value = x->output.value;
-        record.state = x->output.state;
-    }
+    arvo_record record = { 0 };
+    record.subject = x->event->subject;
+    record.parent_subject = x->parent_subject;
+    record.orchestrator = x->orchestrator->source;
+    /* The subject's is the codec's, and the result outlives that. */
+    record.version = x->machine != NULL
+                         ? arvo_machine_version(x->machine)
+                         : arvo_arena_str_dup(x->arena, x->subject.orchestrator_version);
+    record.status = ARVO_STR("error"); /* a start that fails leaves this */
+    if (x->machine != NULL && arvo_machine_keeps_input(x->machine))
+        record.input = event_text;
     return record;
+}
+
+/* The record after a step, or after a workflow error: then the state is as it was. false: out of
+ * memory. */
+static bool
+execute_new_record(const arvo__execution *x, arvo_str event_text, arvo_record *out)
+{
+    *out = x->has_record ? x->record : execute_first_record(x, event_text);
+    out->last_error = x->last_error;
+    if (x->machine != NULL)
+        out->definition = arvo_machine_definition_hash(x->machine);
+    if (x->outcome == ARVO_OUTCOME_EXECUTED) {
+        out->status = arvo_str_from(arvo_machine_status_name(x->output.status));
+        out->value = x->output.value;
+        out->state = x->output.state;
+    }
+    return out->version.ptr != NULL;
 }
 
 static arvo_status
@@ -465,16 +479,46 @@ execute_needs_text(const arvo__execution *x)
            (!x->has_record && x->machine != NULL && arvo_machine_keeps_input(x->machine));
 }
 
+/* Nothing was committed for an event that is ignored or known, so its outbox row is marked here. */
+static arvo_status
+execute_settle(arvo__execution *x)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    if (x->outbox_seq == 0 || o->store->outbox_done == NULL)
+        return ARVO_OK;
+    arvo_error why;
+    arvo__error_clear(&why);
+    const arvo_status st = o->store->outbox_done(o->store_self, x->outbox_seq, &why);
+    if (st != ARVO_OK)
+        return execute_transaction_error(
+            x, ARVO_E_WRITE_FAILED, "the delivery could not be marked done", st, &why);
+    return ARVO_OK;
+}
+
 /* The event was consumed, or its row of the outbox done, by someone else since step 4: what that
- * recorded is the answer. */
+ * left is the answer. */
 static arvo_status
 execute_yield(arvo__execution *x)
 {
     x->event_count = 0;
-    const arvo_status st = execute_find_recorded(x);
+    x->has_record = false;
+    arvo_status st = step_read(x);
     x->outcome = ARVO_OUTCOME_DUPLICATE; /* without events when the inbox has forgotten them */
     x->is_settled = true;
-    return st;
+    if (st == ARVO_OK)
+        st = arvo__result_prepare(x);
+    return st == ARVO_OK ? execute_settle(x) : st;
+}
+
+static arvo_status
+execute_write(arvo__execution *x, arvo_record *record, arvo_error *why)
+{
+    const bool needs_text = execute_needs_text(x);
+    const arvo_str text = needs_text ? execute_write_event(x, x->event) : ARVO_STR_NONE;
+    if ((needs_text && text.ptr == NULL) || !execute_new_record(x, text, record))
+        return ARVO_E_NOMEM;
+    return x->orchestrator->has_commit ? execute_write_all(x, record, text, why)
+                                       : execute_write_alone(x, record, why);
 }
 
 static arvo_status
@@ -483,26 +527,20 @@ step_commit(arvo__execution *x)
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Commit", &start_ns);
 
+    arvo_record record;
     arvo_error why;
     arvo__error_clear(&why);
-    arvo_status st = ARVO_E_NOMEM;
-    const bool needs_text = execute_needs_text(x);
-    const arvo_str text = needs_text ? execute_write_event(x, x->event) : ARVO_STR_NONE;
-    if (text.ptr != NULL || !needs_text) {
-        const arvo_record record = execute_new_record(x, text);
-        st = x->orchestrator->has_commit ? execute_write_all(x, &record, text, &why)
-                                         : execute_write_alone(x, &record, &why);
-        if (st == ARVO_OK)
-            x->record = record;
-    }
-    if (st == ARVO_OK)
+    arvo_status st = execute_write(x, &record, &why);
+    if (st == ARVO_OK) {
+        x->record = record;
         x->has_record = true;
-    else if (st == ARVO_E_EXISTS && x->orchestrator->has_commit)
+    } else if (st == ARVO_E_EXISTS && x->orchestrator->has_commit) {
         st = execute_yield(x);
-    else
+    } else {
         st = execute_transaction_error(
             x, ARVO_E_WRITE_FAILED, "the outcome could not be written, nothing has changed", st,
             &why);
+    }
     arvo__trace_phase_end(x, span, ARVO_MEASURE_COMMIT_NS, start_ns, st);
     return st;
 }
@@ -519,22 +557,6 @@ execute_unlock(arvo__execution *x)
     if (o->store->unlock(o->store_self, x->event->subject, &x->lease, &why) != ARVO_OK)
         arvo__trace_log(x, ARVO_LOG_ERROR, "the lock was not released: %s", why.text);
     x->is_locked = false;
-}
-
-/* Nothing was committed for an event that is ignored or known, so its outbox row is marked here. */
-static arvo_status
-execute_settle(arvo__execution *x)
-{
-    const arvo_orchestrator *o = x->orchestrator;
-    if (x->outbox_seq == 0 || o->store->outbox_done == NULL)
-        return ARVO_OK;
-    arvo_error why;
-    arvo__error_clear(&why);
-    const arvo_status st = o->store->outbox_done(o->store_self, x->outbox_seq, &why);
-    if (st != ARVO_OK)
-        return execute_transaction_error(
-            x, ARVO_E_WRITE_FAILED, "the delivery could not be marked done", st, &why);
-    return ARVO_OK;
 }
 
 /* ---- All ten
@@ -581,6 +603,8 @@ execute_locked(arvo__execution *x)
         st = execute_decide(x); /* 5 to 9 */
     if (execute_is_workflow_error(st))
         st = execute_answer_error(x, st);
+    if (st == ARVO_OK)
+        st = arvo__result_prepare(x); /* behind the commit nothing may fail */
     if (st != ARVO_OK)
         return st;
     return x->is_settled ? execute_settle(x) : step_commit(x); /* 10 */
@@ -612,7 +636,7 @@ arvo_orchestrator_execute_from(
         st = execute_locked(&x); /* 4 to 10 */
     execute_unlock(&x);
     if (st == ARVO_OK)
-        st = arvo__result_build(&x, result);
+        *result = arvo__result_build(&x);
     arvo__trace_close(&x, st, &local);
 
     arvo__scratch_give(orchestrator->pool, x.scratch);

@@ -132,10 +132,19 @@ arvo_handling_fail(const arvo_handling *handling, arvo_str name, arvo_str messag
     if (!impl->failed) {
         impl->failed = true;
         impl->error_name =
-            arvo_arena_str_dup(handling->arena, name.ptr != NULL ? name : ARVO_STR("Error"));
+            arvo__error_message(handling->arena, name.ptr != NULL ? name : ARVO_STR("Error"));
         impl->error_message =
-            arvo_arena_str_dup(handling->arena, message.ptr != NULL ? message : ARVO_STR(""));
+            arvo__error_message(handling->arena, message.ptr != NULL ? message : ARVO_STR(""));
     }
+    return false;
+}
+
+bool
+arvo__handling_nomem(const arvo_handling *handling)
+{
+    struct arvo__handling_impl *impl = handling->impl;
+    if (impl->status == ARVO_OK)
+        impl->status = arvo__nomem(impl->err);
     return false;
 }
 
@@ -218,8 +227,10 @@ handler_normalise(
     arvo_error why = { 0 };
     const arvo_status st =
         arvo_schema_normalise(version->accepts.schema, event->data, arena, &event->data, &why);
-    if (st == ARVO_OK || st == ARVO_E_NOMEM)
-        return st;
+    if (st == ARVO_OK)
+        return ARVO_OK;
+    if (st == ARVO_E_NOMEM)
+        return arvo__nomem(err);
     return arvo__fail(
         err, ARVO_E_CONTRACT, "event %.*s: %.*s: the data breaks %.*s: %s", ARVO_FMT(event->id),
         ARVO_FMT(event->type), ARVO_FMT(version->dataschema), why.text);

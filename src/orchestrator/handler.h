@@ -55,6 +55,9 @@ void arvo__handler_trace_close(
     const arvo__handler_trace *trace, arvo_event_list answers, arvo_str error_name,
     arvo_str error_message);
 
+/* From within a handler function: the call fails with ARVO_E_NOMEM. Always returns false. */
+bool arvo__handling_nomem(const arvo_handling *handling);
+
 /* An empty handler over a set of contracts (NULL: none); NULL when out of memory. */
 arvo_handler *arvo__handler_new(const arvo_allocator *allocator, arvo_contracts *contracts);
 

@@ -94,6 +94,8 @@ typedef struct arvo__execution {
     arvo_str *domain_texts;
     size_t event_count;
     size_t event_cap;
+    arvo_domain_events *by_domain;
+    size_t domain_count;
     unsigned children_remembered;
 
     /* A workflow error, set by whichever step returned E_CONTRACT, E_CONFIG or E_EXECUTION. */
@@ -104,9 +106,15 @@ typedef struct arvo__execution {
 } arvo__execution;
 
 /* Record a workflow error and return `status`. */
-arvo_status arvo__execution_fail(
-    arvo__execution *x, arvo_status status, const char *name, const char *format, ...)
-    ARVO_PRINTF(4, 5);
+arvo_status
+arvo__execution_fail_with(arvo__execution *x, arvo_status status, arvo_str name, arvo_str message);
+#define arvo__execution_fail(x, status, name, ...)                                                 \
+    arvo__execution_fail_with(                                                                     \
+        (x), (status), ARVO_STR(name), arvo_arena_printf((x)->arena, __VA_ARGS__))
+
+/* A copy of what somebody said of an error, fit for an event: what is no UTF-8 is shown as \xHH.
+ * ptr NULL: none, or out of memory. */
+arvo_str arvo__error_message(arvo_arena *arena, arvo_str text);
 
 /* Step 9 (emission.c): turn x->output into x->events; or a workflow error into its system error. */
 arvo_status arvo__emission_build(arvo__execution *x);
@@ -114,8 +122,9 @@ arvo_status arvo__emission_build_error(arvo__execution *x);
 /* The recorded events of an event that was consumed before. */
 arvo_status arvo__emission_recorded(arvo__execution *x, arvo_str json, arvo_str domains);
 
-/* result.c: x->events by domain. */
-arvo_status arvo__result_build(arvo__execution *x, arvo_result *out);
+/* result.c: put x->events by domain, which may fail, and build the result, which does not. */
+arvo_status arvo__result_prepare(arvo__execution *x);
+arvo_result arvo__result_build(const arvo__execution *x);
 
 /* trace.c: each does nothing when telemetry is off. */
 void arvo__trace_open(arvo__execution *x);

@@ -134,7 +134,7 @@ typedef struct mock_call {
     arvo_scope scope;
 } mock_call;
 
-/* The value of a template; NULL with a failure already answered. */
+/* The value of a template; NULL when the call has failed: answered, or out of memory. */
 static const arvo_json *
 mock_value(const mock_call *call, const arvo__template *tmpl)
 {
@@ -144,7 +144,10 @@ mock_value(const mock_call *call, const arvo__template *tmpl)
         arvo__template_eval(tmpl, call->mock->expressions, NULL, &call->scope, &value, &why);
     if (st == ARVO_OK)
         return value;
-    (void)arvo_handling_fail(call->handling, ARVO_STR("MockError"), arvo_str_from(why.text));
+    if (st == ARVO_E_NOMEM)
+        (void)arvo__handling_nomem(call->handling);
+    else
+        (void)arvo_handling_fail(call->handling, ARVO_STR("MockError"), arvo_str_from(why.text));
     return NULL;
 }
 
@@ -162,6 +165,8 @@ mock_reply(const mock_call *call, const arvo__mock_reply *reply)
     const arvo_json *type = mock_value(call, reply->type);
     const arvo_json *data = reply->data != NULL ? mock_value(call, reply->data)
                                                 : arvo_json_object_new(call->scope.arena);
+    if (data == NULL && reply->data == NULL)
+        return arvo__handling_nomem(call->handling);
     if (type == NULL || data == NULL)
         return false;
     const arvo_event fields = { .type = arvo_json_str(type), .data = data };
@@ -180,7 +185,7 @@ mock_handle(const arvo_handling *handling)
     call.scope = (arvo_scope){ .event = arvo_event_to_json(handling->event, handling->arena),
                                .arena = handling->arena };
     if (call.scope.event == NULL)
-        return arvo_handling_fail(handling, ARVO_STR("MockError"), ARVO_STR("out of memory"));
+        return arvo__handling_nomem(handling);
 
     for (size_t i = 0; i < call.mock->reply_count; i++) {
         const arvo__mock_reply *reply = &call.mock->replies[i];

@@ -2,12 +2,6 @@
 
 #include "orchestrator/internal.h"
 
-typedef struct result_buckets {
-    arvo_domain_events *items;
-    size_t count;
-    size_t cap;
-} result_buckets;
-
 static arvo_str
 result_domain_name(const arvo__execution *x, size_t event, size_t domain)
 {
@@ -22,57 +16,77 @@ result_domain_count(const arvo__execution *x, size_t event)
 }
 
 static arvo_domain_events *
-result_bucket(result_buckets *buckets, arvo_str name)
+result_bucket(arvo__execution *x, arvo_str name)
 {
-    for (size_t i = 0; i < buckets->count; i++)
-        if (arvo_str_equal(buckets->items[i].name, name))
-            return &buckets->items[i];
-    arvo_domain_events *bucket = &buckets->items[buckets->count++];
+    for (size_t i = 0; i < x->domain_count; i++)
+        if (arvo_str_equal(x->by_domain[i].name, name))
+            return &x->by_domain[i];
+    arvo_domain_events *bucket = &x->by_domain[x->domain_count++];
     *bucket = (arvo_domain_events){ .name = name };
     return bucket;
 }
 
 /* First count, then fill: every list gets its exact size. */
-static bool
-result_fill_buckets(const arvo__execution *x, result_buckets *buckets)
+static void
+result_fill_buckets(arvo__execution *x, const arvo_event **lists)
+{
+    for (size_t i = 0; i < x->event_count; i++)
+        for (size_t k = 0; k < result_domain_count(x, i); k++)
+            result_bucket(x, result_domain_name(x, i, k))->events.count++;
+    for (size_t b = 0; b < x->domain_count; b++) {
+        x->by_domain[b].events.items = lists;
+        size_t used = 0;
+        for (size_t i = 0; i < x->event_count; i++)
+            for (size_t k = 0; k < result_domain_count(x, i); k++)
+                if (arvo_str_equal(result_domain_name(x, i, k), x->by_domain[b].name))
+                    lists[used++] = x->events[i];
+        lists += used;
+    }
+}
+
+arvo_status
+arvo__result_prepare(arvo__execution *x)
 {
     size_t places = 0;
     for (size_t i = 0; i < x->event_count; i++)
         places += result_domain_count(x, i);
+    x->domain_count = 0;
     if (places == 0)
-        return true;
-
-    buckets->items = arvo__arena_alloc(x->arena, places * sizeof(*buckets->items));
+        return ARVO_OK;
+    x->by_domain = arvo__arena_alloc(x->arena, places * sizeof(*x->by_domain));
     const arvo_event **lists = arvo__arena_alloc(x->arena, places * sizeof(const arvo_event *));
-    if (buckets->items == NULL || lists == NULL)
-        return false;
-    for (size_t i = 0; i < x->event_count; i++)
-        for (size_t k = 0; k < result_domain_count(x, i); k++)
-            result_bucket(buckets, result_domain_name(x, i, k))->events.count++;
-    for (size_t b = 0; b < buckets->count; b++) {
-        buckets->items[b].events.items = lists;
-        size_t used = 0;
-        for (size_t i = 0; i < x->event_count; i++)
-            for (size_t k = 0; k < result_domain_count(x, i); k++)
-                if (arvo_str_equal(result_domain_name(x, i, k), buckets->items[b].name))
-                    lists[used++] = x->events[i];
-        lists += used;
-    }
-    return true;
+    if (x->by_domain == NULL || lists == NULL)
+        return arvo__nomem(x->err);
+    result_fill_buckets(x, lists);
+    return ARVO_OK;
 }
 
-arvo_status
-arvo__result_build(arvo__execution *x, arvo_result *out)
+/* What the step failed with; of a duplicate, what it failed with when it was first handled: its own
+ * system error is among the recorded events, and no machine may emit that. */
+static void
+result_error(const arvo__execution *x, arvo_result *result)
 {
-    result_buckets buckets = { 0 };
-    if (!result_fill_buckets(x, &buckets))
-        return arvo__nomem(x->err);
+    if (x->outcome == ARVO_OUTCOME_FAILED) {
+        result->error_name = x->error_name;
+        result->error_message = x->error_message;
+    }
+    for (size_t i = 0; x->outcome == ARVO_OUTCOME_DUPLICATE && i < x->event_count; i++) {
+        const arvo_event *event = x->events[i];
+        if (!arvo_str_equal(event->type, x->orchestrator->self->system_error.type))
+            continue;
+        result->error_name = arvo_json_str(arvo_json_get(event->data, "errorName"));
+        result->error_message = arvo_json_str(arvo_json_get(event->data, "errorMessage"));
+    }
+}
 
+arvo_result
+arvo__result_build(const arvo__execution *x)
+{
     arvo_result result = {
         .outcome = x->outcome,
         .all = { x->events, x->event_count },
-        .domains = buckets.items,
-        .domain_count = buckets.count,
+        .domains = x->by_domain,
+        .domain_count = x->domain_count,
         .orchestrator = x->orchestrator->source,
         .version = x->machine != NULL ? arvo_machine_version(x->machine) : x->record.version,
         .status = x->has_record ? x->record.status : ARVO_STR_NONE,
@@ -82,13 +96,9 @@ arvo__result_build(arvo__execution *x, arvo_result *out)
         .event_json = x->event_texts,
         .event_domains = x->domain_texts,
     };
-    if (x->outcome == ARVO_OUTCOME_FAILED) {
-        result.error_name = x->error_name;
-        result.error_message = x->error_message;
-    }
+    result_error(x, &result);
     result.events = arvo_result_domain(&result, "default");
-    *out = result;
-    return ARVO_OK;
+    return result;
 }
 
 arvo_event_list
@@ -100,18 +110,19 @@ arvo_result_domain(const arvo_result *result, const char *domain)
     return (arvo_event_list){ NULL, 0 };
 }
 
+/* Lists keep the order of `all`, so one walk through that finds every text. */
 static void
 result_write_list(const arvo_result *result, arvo_event_list list, arvo_buf *out)
 {
+    size_t at = 0;
     arvo_buf_append_char(out, '[');
     for (size_t i = 0; i < list.count; i++) {
         if (i > 0)
             arvo_buf_append_char(out, ',');
-        for (size_t k = 0; k < result->all.count; k++)
-            if (result->all.items[k] == list.items[i]) {
-                arvo_buf_append_str(out, result->event_json[k]);
-                break;
-            }
+        while (at < result->all.count && result->all.items[at] != list.items[i])
+            at++;
+        if (at < result->all.count)
+            arvo_buf_append_str(out, result->event_json[at]);
     }
     arvo_buf_append_char(out, ']');
 }

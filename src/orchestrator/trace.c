@@ -72,7 +72,7 @@ trace_outcome(arvo__execution *x, const arvo_telemetry *t)
     case ARVO_OUTCOME_EXECUTED:
         break;
     }
-    if (x->event_count > 0)
+    if (x->event_count > 0 && x->outcome != ARVO_OUTCOME_DUPLICATE) /* those went out before */
         t->measure(t->self, ARVO_MEASURE_EVENTS_OUT, (double)x->event_count);
 }
 

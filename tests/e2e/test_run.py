@@ -304,6 +304,19 @@ class Steps(CounterCase):
         self.assertEqual([line["event"]["type"] for line in followed.lines()[:-1]], ["arvo.orc.counter", "sys.arvo.orc.counter.error"])
         self.assertEqual(followed.lines()[-1]["instances"][0]["status"], "error")
 
+    def test_a_failure_delivered_again_says_what_failed(self):
+        with open(self.start(1), encoding="utf-8") as file:
+            event = json.load(file)
+        event["data"]["goal"] = "many"
+        command = ("run", self.app, "--event", self.write("bad.json", event), "--store", "sqlite:s.db")
+        for more in ([], ["--follow"]):
+            for words in (["failed ContractViolation", "/goal"], ["handled before, and failed ContractViolation", "/goal"]):
+                result = self.arvo(*command, *more)
+                self.assertEqual(result.code, 1, result)
+                for word in words[1:] if more else words:
+                    self.assertIn(word, result.out)
+        self.assertIn("handled before, and failed", result.out)
+
     def test_violations_can_be_returned(self):
         with open(self.start(1), encoding="utf-8") as file:
             event = json.load(file)

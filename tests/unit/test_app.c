@@ -178,12 +178,60 @@ test_app__what_is_wrong_is_named_with_its_place(void **state)
     arvo_app_free(NULL);
 }
 
+/* Opening a pipe that nobody writes to would wait for ever. */
+static void
+test_app__a_pipe_in_a_folder_is_refused(void **state)
+{
+    (void)state;
+    folder dir;
+    folder_open(&dir);
+    folder_put(&dir, "service.json", service_json);
+    const char *path = folder_put(&dir, "pipe.json", "");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    arvo_error err;
+    arvo_app *app = NULL;
+    assert_int_equal(load(dir.path, &app, &err), ARVO_E_IO);
+    assert_null(app);
+    assert_non_null(strstr(err.text, "pipe.json: it is no regular file"));
+    folder_close(&dir);
+}
+
+/* One address has one owner. */
+static void
+test_app__a_mock_of_a_workflow_of_the_app_is_refused(void **state)
+{
+    (void)state;
+    folder dir;
+    folder_open(&dir);
+    folder_put(&dir, "app.yaml", app_yaml);
+    folder_put(&dir, "service.json", service_json);
+    folder_put(
+        &dir, "mock.yaml",
+        "kind: mock\ntype: arvo.orc.tiny\nreplies: [ { type: arvo.orc.tiny.done, data: {} } ]\n");
+    arvo_error err;
+    arvo_app *app = NULL;
+    arvo_memory *memory = NULL;
+    arvo_app_runtime *runtime = NULL;
+    assert_ok(load(dir.path, &app, &err), err);
+    assert_ok(arvo_memory_open("memory:", &memory, &err), err);
+    const arvo_app_runtime_opts opts = { .memory = memory };
+    assert_int_equal(arvo_app_start(app, &opts, &runtime, &err), ARVO_E_EXISTS);
+    assert_null(runtime);
+    assert_non_null(strstr(err.text, "arvo.orc.tiny"));
+    arvo_memory_close(memory);
+    arvo_app_free(app);
+    folder_close(&dir);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_app__a_folder_is_linked_and_runs),
         cmocka_unit_test(test_app__what_is_wrong_is_named_with_its_place),
+        cmocka_unit_test(test_app__a_pipe_in_a_folder_is_refused),
+        cmocka_unit_test(test_app__a_mock_of_a_workflow_of_the_app_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,40 @@ test_mock__the_first_reply_whose_guard_holds(void **state)
     fixture_close(&f);
 }
 
+/* An arena that ends anywhere is the caller's to know of, and no answer of the service's. */
+static void
+test_mock__out_of_memory_is_no_answer(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    arvo_handler *mock = NULL;
+    assert_ok(open_mock(&f, mock_text, &mock), f.err);
+    arvo_event event = request(&f);
+    event.data = support_json(f.arena, "{\"orderId\":\"o\",\"amount\":5}");
+    size_t failures = 0;
+    for (size_t bytes = 64;; bytes += 16) {
+        arvo_arena *arena =
+            arvo_arena_new(&(arvo_arena_opts){ .chunk_bytes = 64, .bytes_max = bytes });
+        assert_non_null(arena);
+        arvo_event_list answers = { NULL, 77 };
+        const arvo_status st = arvo_handler_execute(mock, &event, arena, &answers, &f.err);
+        if (st == ARVO_OK) {
+            assert_str_is(answers.items[0]->type, "evt.payment.charge.success");
+            arvo_arena_free(arena);
+            break;
+        }
+        assert_int_equal(st, ARVO_E_NOMEM);
+        assert_string_equal(f.err.text, "out of memory");
+        assert_int_equal(answers.count, 77);
+        arvo_arena_free(arena);
+        failures++;
+    }
+    assert_true(failures > 10);
+    arvo_handler_free(mock);
+    fixture_close(&f);
+}
+
 static void
 test_mock__wrong_documents_name_the_place(void **state)
 {
@@ -218,6 +252,7 @@ main(void)
         cmocka_unit_test(test_handler__a_failure_is_a_system_error_to_the_source),
         cmocka_unit_test(test_handler__wrong_requests_and_answers_are_refused),
         cmocka_unit_test(test_mock__the_first_reply_whose_guard_holds),
+        cmocka_unit_test(test_mock__out_of_memory_is_no_answer),
         cmocka_unit_test(test_mock__wrong_documents_name_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
