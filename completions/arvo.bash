@@ -7,6 +7,7 @@ _arvo_options() {
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
     "contract check") echo "--json --help" ;;
+    "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
     "contract validate") echo "--type --version --data --json --help" ;;
     "schema validate") echo "--draft --json --help" ;;
     "event new")
@@ -35,7 +36,7 @@ _arvo() {
     fi
     case "$command" in
     machine) actions="check simulate diagram" ;;
-    contract) actions="check validate" ;;
+    contract) actions="check validate example" ;;
     schema) actions="validate" ;;
     event) actions="new validate" ;;
     subject) actions="new child decode" ;;

@@ -9,6 +9,7 @@
 #include <arvo/diagram.h>
 #include <arvo/document.h>
 #include <arvo/event.h>
+#include <arvo/example.h>
 #include <arvo/json.h>
 #include <arvo/machine.h>
 #include <arvo/memory.h>

@@ -172,6 +172,8 @@ ARVO_API arvo_str arvo_contract_type(const arvo_contract *contract);        /* w
 ARVO_API arvo_str arvo_contract_description(const arvo_contract *contract); /* none: null */
 ARVO_API arvo_str arvo_contract_domain(const arvo_contract *contract);      /* v3; none: null */
 ARVO_API bool arvo_contract_is_orchestrator(const arvo_contract *contract);
+/** How its schemas read additionalProperties: false. */
+ARVO_API arvo_additional arvo_contract_additional(const arvo_contract *contract);
 ARVO_API const arvo_json *arvo_contract_metadata(const arvo_contract *contract); /* an object */
 ARVO_API size_t arvo_contract_version_count(const arvo_contract *contract);
 /** i-th version in declaration order. */

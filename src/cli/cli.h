@@ -79,9 +79,9 @@ struct cli_args {
 };
 
 extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_machine_diagram,
-    cli_contract_check, cli_contract_validate, cli_schema_validate, cli_event_new,
-    cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode, cli_ps, cli_show,
-    cli_history, cli_bench;
+    cli_contract_check, cli_contract_validate, cli_contract_example, cli_schema_validate,
+    cli_event_new, cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode,
+    cli_ps, cli_show, cli_history, cli_bench;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -139,6 +139,10 @@ arvo_app *cli_app_check(const char *const *paths, size_t count, bool json, int *
  * it; NULL: none. */
 const arvo_contract_version *cli_contract_find(
     const arvo_contracts *contracts, arvo_str type, arvo_str wanted, const arvo_event_rule **rule);
+
+/** A rule of a contract as the examples and comparisons of schemas take it. */
+arvo_schema_source
+cli_rule_source(const arvo_contract_version *version, const arvo_event_rule *rule);
 
 /** What a schema found wrong, one line each on stderr; or one JSON object on standard output. */
 void cli_issues_print(const arvo_schema_report *report);

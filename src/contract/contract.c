@@ -63,6 +63,12 @@ arvo_contract_is_orchestrator(const arvo_contract *contract)
     return contract->is_orchestrator;
 }
 
+arvo_additional
+arvo_contract_additional(const arvo_contract *contract)
+{
+    return contract->additional;
+}
+
 const arvo_json *
 arvo_contract_metadata(const arvo_contract *contract)
 {

@@ -680,6 +680,7 @@ exported_read(contract_reader *reader)
     const arvo_str kind =
         arvo_json_str(arvo_json_get(arvo_json_get(reader->root, "metadata"), "contractType"));
     reader->additional = ARVO_ADDITIONAL_ZOD;
+    reader->contract->additional = ARVO_ADDITIONAL_ZOD;
     reader->contract->is_orchestrator = arvo_str_is(kind, "ArvoOrchestratorContract");
     arvo_status st = uri_read(reader);
     if (st == ARVO_OK)

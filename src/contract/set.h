@@ -20,6 +20,7 @@ struct arvo_contract {
     arvo_str domain;
     const arvo_json *metadata;
     bool is_orchestrator;
+    arvo_additional additional;
     arvo_contract_version *versions;
     size_t version_count;
     const arvo_contract_version *latest;
