@@ -23,6 +23,17 @@ void *arvo__alloc(const arvo_allocator *allocator, size_t size);
 void *arvo__calloc(const arvo_allocator *allocator, size_t count, size_t size);
 void arvo__free(const arvo_allocator *allocator, void *ptr, size_t size);
 
+/* ---- Libraries ------------------------------------------------------------- */
+
+typedef struct arvo__symbol {
+    const char *name;
+    void *function; /* where the pointer to it goes */
+} arvo__symbol;
+
+/* Open a library that few need, which would cost every start of every program a millisecond, and
+ * look up its functions. It stays open. false: it, or one of them, is not there. */
+bool arvo__library_open(const char *soname, const arvo__symbol *symbols, size_t count);
+
 /* ---- Arena --------------------------------------------------------------- */
 
 struct arvo__chunk; /* base/arena.c */

@@ -256,9 +256,10 @@ enum {
     EXPR_JQ_NO_VALUE,
     EXPR_JQ_FAILED, /* jq's message */
     EXPR_JQ_TOO_LARGE,
-    EXPR_JQ_OUT_OF_TIME, /* the last three: the sender's last word */
+    EXPR_JQ_OUT_OF_TIME, /* the last four: the sender's last word */
     EXPR_JQ_OUT_OF_MEMORY,
     EXPR_JQ_CRASHED,
+    EXPR_JQ_ABSENT,
     EXPR_JQ_COMPILED,  /* the keeper's greeting */
     EXPR_JQ_WRONG_BASE /* + index of the program; jq's message */
 };

@@ -127,6 +127,10 @@ keeper_greet(expr_jq *jq, size_t *out_culprit, arvo_error *err)
         return arvo__fail(err, ARVO_E_INVALID, "jq died of compiling the expressions");
     if (message.what == EXPR_JQ_COMPILED)
         return ARVO_OK;
+    if (message.what == EXPR_JQ_ABSENT)
+        return arvo__fail(
+            err, ARVO_E_UNSUPPORTED,
+            "jq is needed, but " ARVO_JQ_LIBRARY " is not there: install it (Debian: libjq1)");
     if (message.what < EXPR_JQ_WRONG_BASE)
         return arvo__fail(
             err, ARVO_E_INVALID, "jq ran out of %s compiling the expressions: make them simpler",

@@ -29,6 +29,60 @@
 /* Of a process of its own, so a global is right: the handlers below need it. */
 static int reply_fd = -1;
 
+/* ---- The library -------------------------------------------------------------------- */
+
+/* Most sets of expressions need no jq: it is opened here, not linked. */
+#define JQ_FUNCTIONS(X)                                                                            \
+    X(jq_init)                                                                                     \
+    X(jq_compile)                                                                                  \
+    X(jq_start)                                                                                    \
+    X(jq_next)                                                                                     \
+    X(jq_set_error_cb)                                                                             \
+    X(jq_set_debug_cb)                                                                             \
+    X(jq_teardown)                                                                                 \
+    X(jv_copy)                                                                                     \
+    X(jv_free)                                                                                     \
+    X(jv_get_kind)                                                                                 \
+    X(jv_dump_string)                                                                              \
+    X(jv_invalid_get_msg)                                                                          \
+    X(jv_invalid_has_msg)                                                                          \
+    X(jv_nomem_handler)                                                                            \
+    X(jv_null)                                                                                     \
+    X(jv_number)                                                                                   \
+    X(jv_parse_sized)                                                                              \
+    X(jv_string_length_bytes)                                                                      \
+    X(jv_string_slice)                                                                             \
+    X(jv_string_value)                                                                             \
+    X(jv_array_sized)                                                                              \
+    X(jv_array_append)
+
+#define JQ_SLOT(name)   __typeof__(name) *name;
+#define JQ_SYMBOL(name) { #name, &libjq.name },
+
+static struct {
+    JQ_FUNCTIONS(JQ_SLOT)
+} libjq;
+
+static bool
+libjq_open(void)
+{
+    const arvo__symbol symbols[] = { JQ_FUNCTIONS(JQ_SYMBOL) };
+    return arvo__library_open(ARVO_JQ_LIBRARY, symbols, ARVO_COUNT_OF(symbols));
+}
+
+/* jq.h's own, inline, would want the library linked. */
+static bool
+is_valid(jv value)
+{
+    return libjq.jv_get_kind(value) != JV_KIND_INVALID;
+}
+
+static jv
+pair(jv first, jv second)
+{
+    return libjq.jv_array_append(libjq.jv_array_append(libjq.jv_array_sized(2), first), second);
+}
+
 /* ---- Bounds ---------------------------------------------------------------------- */
 
 _Noreturn static void
@@ -146,8 +200,8 @@ static void
 on_complaint(void *data, jv message)
 {
     complaint *c = data;
-    if (!c->given && jv_get_kind(message) == JV_KIND_STRING) {
-        const char *text = jv_string_value(message);
+    if (!c->given && libjq.jv_get_kind(message) == JV_KIND_STRING) {
+        const char *text = libjq.jv_string_value(message);
         static const char prefix[] = "jq: error: ";
         if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
             text += sizeof(prefix) - 1;
@@ -163,27 +217,27 @@ on_complaint(void *data, jv message)
         c->text[len] = '\0';
         c->given = true;
     }
-    jv_free(message);
+    libjq.jv_free(message);
 }
 
 static void
 ignore_message(void *data, jv message)
 {
     (void)data;
-    jv_free(message);
+    libjq.jv_free(message);
 }
 
 static jq_state *
 compile(const char *text, complaint *c)
 {
-    jq_state *jq = jq_init();
+    jq_state *jq = libjq.jq_init();
     if (jq == NULL)
         last_word(EXPR_JQ_OUT_OF_MEMORY);
-    jv_nomem_handler(on_no_memory, NULL);
-    jq_set_error_cb(jq, on_complaint, c);
-    jq_set_debug_cb(jq, ignore_message, NULL);
-    if (!jq_compile(jq, text))
-        jq_teardown(&jq);
+    libjq.jv_nomem_handler(on_no_memory, NULL);
+    libjq.jq_set_error_cb(jq, on_complaint, c);
+    libjq.jq_set_debug_cb(jq, ignore_message, NULL);
+    if (!libjq.jq_compile(jq, text))
+        libjq.jq_teardown(&jq);
     return jq;
 }
 
@@ -230,7 +284,7 @@ compiles(const expr_jq_program *program, bool in_brackets, complaint *c)
         last_word(EXPR_JQ_OUT_OF_MEMORY);
     jq_state *jq = compile(text.ptr, c);
     const bool good = jq != NULL;
-    jq_teardown(&jq);
+    libjq.jq_teardown(&jq);
     arvo_buf_fini(&text);
     return good;
 }
@@ -257,13 +311,13 @@ static void
 reply(uint32_t what, jv payload)
 {
     expr_jq_message message = { .what = what };
-    const bool text = jv_get_kind(payload) == JV_KIND_STRING;
-    message.len = text ? (uint32_t)jv_string_length_bytes(jv_copy(payload)) : 0;
+    const bool text = libjq.jv_get_kind(payload) == JV_KIND_STRING;
+    message.len = text ? (uint32_t)libjq.jv_string_length_bytes(libjq.jv_copy(payload)) : 0;
     bound_time(0); /* what is sent now is sent whole */
     bool sent = arvo__expr_jq_send(reply_fd, &message, sizeof(message));
     if (sent && message.len > 0)
-        sent = arvo__expr_jq_send(reply_fd, jv_string_value(payload), message.len);
-    jv_free(payload);
+        sent = arvo__expr_jq_send(reply_fd, libjq.jv_string_value(payload), message.len);
+    libjq.jv_free(payload);
     if (!sent)
         _exit(0);
 }
@@ -271,11 +325,11 @@ reply(uint32_t what, jv payload)
 static jv
 error_text(jv error)
 {
-    jv message = jv_invalid_get_msg(error);
-    if (jv_get_kind(message) != JV_KIND_STRING)
-        message = jv_dump_string(message, 0);
-    if (jv_string_length_bytes(jv_copy(message)) > (int)MESSAGE_BYTES_MAX)
-        message = jv_string_slice(message, 0, (int)MESSAGE_BYTES_MAX / 4);
+    jv message = libjq.jv_invalid_get_msg(error);
+    if (libjq.jv_get_kind(message) != JV_KIND_STRING)
+        message = libjq.jv_dump_string(message, 0);
+    if (libjq.jv_string_length_bytes(libjq.jv_copy(message)) > (int)MESSAGE_BYTES_MAX)
+        message = libjq.jv_string_slice(message, 0, (int)MESSAGE_BYTES_MAX / 4);
     return message;
 }
 
@@ -283,27 +337,27 @@ static void
 evaluate(jq_state *jq, uint32_t program, const char *scope, size_t len)
 {
     bound_time(ARVO_EXPRESSION_TIME_MS_MAX);
-    jv input = jv_parse_sized(scope, (int)len);
-    if (!jv_is_valid(input)) {
+    jv input = libjq.jv_parse_sized(scope, (int)len);
+    if (!is_valid(input)) {
         reply(EXPR_JQ_FAILED, error_text(input));
         return;
     }
-    jq_start(jq, JV_ARRAY_2(jv_number(program), input), 0);
-    jv value = jq_next(jq);
-    if (!jv_is_valid(value)) {
-        const bool failed = jv_invalid_has_msg(jv_copy(value)) != 0;
+    libjq.jq_start(jq, pair(libjq.jv_number(program), input), 0);
+    jv value = libjq.jq_next(jq);
+    if (!is_valid(value)) {
+        const bool failed = libjq.jv_invalid_has_msg(libjq.jv_copy(value)) != 0;
         if (failed) {
             reply(EXPR_JQ_FAILED, error_text(value));
         } else {
-            jv_free(value);
-            reply(EXPR_JQ_NO_VALUE, jv_null());
+            libjq.jv_free(value);
+            reply(EXPR_JQ_NO_VALUE, libjq.jv_null());
         }
         return;
     }
-    jv text = jv_dump_string(value, 0);
-    if ((size_t)jv_string_length_bytes(jv_copy(text)) > ARVO_EXPRESSION_BYTES_MAX) {
-        jv_free(text);
-        reply(EXPR_JQ_TOO_LARGE, jv_null());
+    jv text = libjq.jv_dump_string(value, 0);
+    if ((size_t)libjq.jv_string_length_bytes(libjq.jv_copy(text)) > ARVO_EXPRESSION_BYTES_MAX) {
+        libjq.jv_free(text);
+        reply(EXPR_JQ_TOO_LARGE, libjq.jv_null());
         return;
     }
     reply(EXPR_JQ_VALUE, text);
@@ -360,6 +414,8 @@ arvo__expr_jq_keeper(int control, const expr_jq_program *programs, size_t count)
 {
     stand_alone(control);
     bound_time(EXPR_JQ_COMPILE_MS);
+    if (!libjq_open())
+        last_word(EXPR_JQ_ABSENT);
     arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
     write_all(&text, programs, count);
     if (text.status != ARVO_OK)
