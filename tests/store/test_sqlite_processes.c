@@ -1,0 +1,305 @@
+/* The SQLite store under several hands: kill -9, processes and threads on one file. */
+
+#include "sqlite_fixture.h"
+
+#ifdef ARVO_HAVE_SQLITE
+
+/* ---- Death ------------------------------------------------------------- */
+
+/* Commits until it is killed; every acknowledged revision goes down the pipe. */
+static void
+commit_for_ever(int fd)
+{
+    arvo_memory *memory = NULL;
+    arvo_error err = { 0 };
+    if (arvo_memory_open(file_url(""), &memory, &err) != ARVO_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        _exit(3);
+    }
+    for (;;) {
+        uint64_t revision = 0;
+        if (step(memory, &revision, &err) != ARVO_OK) {
+            fprintf(stderr, "%s\n", err.text);
+            _exit(4);
+        }
+        if (write(fd, &revision, sizeof(revision)) != (ssize_t)sizeof(revision))
+            _exit(5);
+    }
+}
+
+static void
+test_sqlite_processes__kill_loses_nothing_that_was_acknowledged(void **state)
+{
+    (void)state;
+    uint64_t acknowledged = 0;
+    unsigned seed = 12345;
+    arvo_memory_close(open_or_fail(""));
+    for (int round = 0; round < KILL_ROUNDS; round++) {
+        int fds[2];
+        assert_int_equal(pipe(fds), 0);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            close(fds[0]);
+            commit_for_ever(fds[1]);
+        }
+        close(fds[1]);
+        /* It dies after a random number of acknowledgements, somewhere in the next step. */
+        seed = seed * 1103515245u + 12345u;
+        const unsigned steps = seed / 65536u % 30u + 1u, spin = seed % 5000u;
+        for (unsigned i = 0; i < steps; i++) {
+            uint64_t revision = 0;
+            assert_int_equal(read(fds[0], &revision, sizeof(revision)), sizeof(revision));
+            assert_int_equal(revision, acknowledged + 1);
+            acknowledged = revision;
+        }
+        for (volatile unsigned i = 0; i < spin; i++) {
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        uint64_t revision = 0;
+        while (read(fds[0], &revision, sizeof(revision)) == sizeof(revision))
+            acknowledged = revision;
+        close(fds[0]);
+
+        arvo_memory *memory = open_or_fail("");
+        const uint64_t stored = revision_of(memory);
+        /* At most one more than was acknowledged: killed between commit and acknowledgement. */
+        assert_true(stored == acknowledged || stored == acknowledged + 1);
+        acknowledged = stored;
+        arvo_memory_close(memory);
+        assert_int_equal(
+            file_number("SELECT count(*) FROM event WHERE direction = 0"), (int64_t)stored);
+        assert_int_equal(file_number("SELECT count(*) FROM outbox"), (int64_t)stored);
+        assert_int_equal(
+            file_number("SELECT count(DISTINCT id) FROM event WHERE direction = 0"),
+            (int64_t)stored);
+    }
+    assert_true(acknowledged >= KILL_ROUNDS);
+    file_sql("PRAGMA integrity_check");
+}
+
+/* A lease of a dead process is not waited for. */
+static void
+test_sqlite_processes__lease_of_a_killed_process_is_free(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        arvo_memory *memory = open_or_fail("");
+        arvo_lease lease;
+        bool is_acquired = false;
+        if (take(memory, 0, &is_acquired, &lease, NULL) != ARVO_OK || !is_acquired ||
+            write(fds[1], &lease, sizeof(lease)) != (ssize_t)sizeof(lease))
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    arvo_lease dead, lease;
+    assert_int_equal(read(fds[0], &dead, sizeof(dead)), sizeof(dead));
+    arvo_memory *memory = open_or_fail("");
+    bool is_acquired = true;
+    assert_int_equal(take(memory, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_false(is_acquired); /* it lives */
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(take(memory, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_true(is_acquired);
+    assert_true(lease.fence > dead.fence);
+    const arvo_record record = store_record(SUBJECT);
+    arvo_error err = { 0 };
+    assert_int_equal(
+        arvo_memory_ops_of(memory)->write(
+            arvo_memory_self(memory), SUBJECT, &record, NULL, &dead, &err),
+        ARVO_E_STALE);
+    arvo_memory_close(memory);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* ---- Two processes ----------------------------------------------------- */
+
+static void
+test_sqlite_processes__two_processes_lose_no_update(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    pid_t children[2];
+    for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            arvo_memory *memory = open_or_fail("");
+            arvo_error err = { 0 };
+            for (int k = 0; k < PER_PROCESS; k++) {
+                uint64_t revision = 0;
+                const arvo_status st = step(memory, &revision, &err);
+                if (st != ARVO_OK) {
+                    fprintf(stderr, "%s: %s\n", arvo_status_name(st), err.text);
+                    _exit(1);
+                }
+            }
+            arvo_memory_close(memory);
+            _exit(0);
+        }
+    }
+    for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(file_number("SELECT revision FROM record"), 2 * PER_PROCESS);
+    assert_int_equal(
+        file_number("SELECT count(DISTINCT id) FROM event WHERE direction = 0"), 2 * PER_PROCESS);
+    assert_int_equal(file_number("SELECT newest FROM fence"), 2 * PER_PROCESS);
+}
+
+/* Both create the file at the same time. */
+static void
+test_sqlite_processes__two_processes_create_one_store(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        pid_t children[4];
+        for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+            children[i] = fork();
+            assert_true(children[i] >= 0);
+            if (children[i] == 0) {
+                uint64_t revision = 0;
+                arvo_memory *memory = open_or_fail("");
+                const arvo_status st = step(memory, &revision, NULL);
+                arvo_memory_close(memory);
+                _exit(st == ARVO_OK ? 0 : 1);
+            }
+        }
+        for (size_t i = 0; i < ARVO_COUNT_OF(children); i++) {
+            int status = 0;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        assert_int_equal(file_number("SELECT revision FROM record"), 4);
+        remove_files();
+    }
+}
+
+/* Two stores on one file: what one leases the other sees, waits for, and gets. */
+static void
+test_sqlite_processes__lease_is_seen_by_other_stores(void **state)
+{
+    (void)state;
+    store_clock clock;
+    store_clock_init(&clock);
+    arvo_memory *a = NULL, *b = NULL;
+    arvo_error err = { 0 };
+    assert_int_equal(arvo_memory_open_with(file_url(""), &clock.platform, &a, &err), ARVO_OK);
+    assert_int_equal(arvo_memory_open_with(file_url(""), &clock.platform, &b, &err), ARVO_OK);
+    arvo_lease first, second;
+    bool is_acquired = false;
+    assert_int_equal(take(a, 0, &is_acquired, &first, &err), ARVO_OK);
+    assert_true(is_acquired);
+    assert_int_equal(take(b, 20, &is_acquired, &second, &err), ARVO_OK);
+    assert_false(is_acquired);
+    clock.now_ms += 30000; /* it expires */
+    assert_int_equal(take(b, 0, &is_acquired, &second, &err), ARVO_OK);
+    assert_true(is_acquired);
+    assert_true(second.fence > first.fence);
+
+    const arvo_record record = store_record(SUBJECT);
+    assert_int_equal(
+        arvo_memory_ops_of(a)->write(arvo_memory_self(a), SUBJECT, &record, NULL, &first, &err),
+        ARVO_E_STALE);
+    assert_int_equal(
+        arvo_memory_ops_of(a)->unlock(arvo_memory_self(a), SUBJECT, &first, &err), ARVO_OK);
+    assert_int_equal(
+        arvo_memory_ops_of(b)->write(arvo_memory_self(b), SUBJECT, &record, NULL, &second, &err),
+        ARVO_OK);
+    assert_int_equal(revision_of(a), 1);
+    arvo_memory_close(a);
+    arvo_memory_close(b);
+}
+
+static void
+test_sqlite_processes__file_locked_by_another_program(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    struct sqlite_store *store = arvo_memory_self(memory);
+    (void)sqlite3_busy_timeout(store->db, 20); /* instead of five seconds */
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(step(memory, &revision, &err), ARVO_E_TIMEOUT);
+    assert_non_null(strstr(err.text, "another process"));
+    assert_int_equal(revision_of(memory), 1); /* readers do not wait */
+    sqlite3_close(db);
+    assert_int_equal(step(memory, &revision, &err), ARVO_OK);
+    assert_int_equal(revision, 2);
+    arvo_memory_close(memory);
+}
+
+/* ---- Threads ----------------------------------------------------------- */
+
+static void *
+thread_steps(void *arg)
+{
+    arvo_memory *memory = arg;
+    for (int i = 0; i < 20; i++) {
+        uint64_t revision = 0;
+        if (step(memory, &revision, NULL) != ARVO_OK)
+            return memory;
+    }
+    return NULL;
+}
+
+static void
+test_sqlite_processes__eight_threads_on_one_subject(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("?sync=normal");
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, thread_steps, memory), 0);
+    for (int i = 0; i < 8; i++) {
+        void *failed = memory;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(revision_of(memory), 160);
+    arvo_memory_close(memory);
+}
+
+int
+main(void)
+{
+#define CASE(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(test_sqlite_processes__##name, setup_folder, teardown_folder)
+    const struct CMUnitTest tests[] = {
+        CASE(kill_loses_nothing_that_was_acknowledged),
+        CASE(lease_of_a_killed_process_is_free),
+        CASE(two_processes_lose_no_update),
+        CASE(two_processes_create_one_store),
+        CASE(lease_is_seen_by_other_stores),
+        CASE(file_locked_by_another_program),
+        CASE(eight_threads_on_one_subject),
+    };
+    return cmocka_run_group_tests_name("sqlite processes", tests, NULL, NULL);
+}
+
+#else
+
+int
+main(void)
+{
+    printf("built without SQLite: skipped\n");
+    return 77;
+}
+
+#endif
