@@ -3,7 +3,7 @@
 _arvo_options() {
     case "$1" in
     run) echo "--event --store --follow --json --violations --help" ;;
-    "machine check") echo "--json --help" ;;
+    "machine check") echo "--json --sarif --strict --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
     "contract check") echo "--json --help" ;;

@@ -6,6 +6,7 @@
 #define ARVO_APP_H
 
 #include <arvo/broker.h>
+#include <arvo/check.h>
 
 ARVO_BEGIN_DECLS
 
@@ -34,6 +35,18 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_app_load(
     arvo_error *err);
 /** NULL is fine. */
 ARVO_API void arvo_app_free(arvo_app *app);
+
+/**
+ * Check an app: what arvo_app_load() refuses, all of it that can be told at once; what
+ * arvo_machine_check() finds in each machine; and what only the whole app shows: versions that no
+ * machine implements, workflows that call each other in a circle. Sorts the findings of `check`.
+ * @param out  Nullable. The app, owned (arvo_app_free()), when there are no errors; else NULL.
+ * @return ARVO_OK whatever was found; ARVO_E_IO, ARVO_E_MALFORMED, ARVO_E_TOO_BIG,
+ *         ARVO_E_UNSUPPORTED (a file that cannot be read), ARVO_E_NOMEM.
+ */
+ARVO_API ARVO_NODISCARD arvo_status arvo_app_check(
+    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_check *check,
+    arvo_app **out, arvo_error *err);
 
 ARVO_API arvo_contracts *arvo_app_contracts(const arvo_app *app);
 ARVO_API size_t arvo_app_machine_count(const arvo_app *app);

@@ -5,6 +5,7 @@
 #include <arvo/app.h>
 #include <arvo/base.h>
 #include <arvo/broker.h>
+#include <arvo/check.h>
 #include <arvo/contract.h>
 #include <arvo/diagram.h>
 #include <arvo/document.h>

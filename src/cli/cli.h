@@ -132,6 +132,16 @@ arvo_app *cli_app_try(const char *const *paths, size_t count, arvo_error *err);
 /** The same, for who needs one; NULL: said why, the exit code is CLI_USAGE. */
 arvo_app *cli_app_load(const char *const *paths, size_t count);
 
+/** The findings of the paths in `args`, and the app when it has no errors; false: said why. */
+bool cli_app_findings(cli_args *args, arvo_check *check, arvo_app **out, int *exit_code);
+
+/** "file:line: [rule] state: what; what to do"; in the arena. */
+const char *cli_finding_text(const arvo_finding *finding);
+/** One line each, aligned; without those that the documents allow. */
+void cli_findings_print(const arvo_check *check);
+const arvo_json *cli_findings_json(const arvo_check *check);
+void cli_findings_print_sarif(const arvo_check *check);
+
 /** The same, for who asks whether it is right: a wrong document is an answer, CLI_NO. */
 arvo_app *cli_app_check(const char *const *paths, size_t count, bool json, int *exit_code);
 

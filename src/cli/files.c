@@ -164,6 +164,29 @@ app_is_empty(const arvo_app *app)
            arvo_contracts_count(arvo_app_contracts(app)) == 0;
 }
 
+static void
+app_say_empty(const char *const *paths, size_t count, arvo_error *err)
+{
+    (void)arvo_error_set(
+        err, ARVO_E_IO, ARVO_NO_OFFSET, "%s%s: no documents there; name .yaml, .yml or .json files",
+        paths[0], count > 1 ? ", ..." : "");
+}
+
+bool
+cli_app_findings(cli_args *args, arvo_check *check, arvo_app **out, int *exit_code)
+{
+    arvo_error err = { 0 };
+    const arvo_status st =
+        arvo_app_check(args->operands, args->operand_count, NULL, check, out, &err);
+    if (st == ARVO_OK && (*out == NULL || !app_is_empty(*out)))
+        return true;
+    if (st == ARVO_OK)
+        app_say_empty(args->operands, args->operand_count, &err);
+    *exit_code = st == ARVO_E_NOMEM ? CLI_TRANSACTION : CLI_USAGE;
+    (void)cli_fail(&err);
+    return false;
+}
+
 arvo_app *
 cli_app_try(const char *const *paths, size_t count, arvo_error *err)
 {
@@ -172,9 +195,7 @@ cli_app_try(const char *const *paths, size_t count, arvo_error *err)
         return NULL;
     if (!app_is_empty(app))
         return app;
-    (void)arvo_error_set(
-        err, ARVO_E_IO, ARVO_NO_OFFSET, "%s%s: no documents there; name .yaml, .yml or .json files",
-        paths[0], count > 1 ? ", ..." : "");
+    app_say_empty(paths, count, err);
     arvo_app_free(app);
     return NULL;
 }

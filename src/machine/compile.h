@@ -2,7 +2,7 @@
 #ifndef ARVO_SRC_MACHINE_COMPILE_H
 #define ARVO_SRC_MACHINE_COMPILE_H
 
-#include "machine/chart.h"
+#include "machine/check.h"
 
 /* A named guard or action of the document; compiled when first asked for. */
 typedef struct named_entry {
@@ -34,7 +34,8 @@ typedef struct compiler {
     const arvo_action_def *action_functions;
     bool reads_input; /* some expression outside `context` does */
     uint32_t event_count;
-    uint32_t depth; /* of nested guards, actions and entries */
+    uint32_t depth;             /* of nested guards, actions and entries */
+    arvo__diagnosis *diagnosis; /* NULL: nobody asks */
     arvo_error *err;
 } compiler;
 
@@ -45,6 +46,14 @@ typedef struct compiler {
 /* "file:line: pointer: text" for the place we are at. */
 arvo_status arvo__compile_fail(compiler *c, arvo_status status, const char *format, ...)
     ARVO_PRINTF(3, 4);
+
+/* Which rule the failure that follows breaks; it stays until another is named. */
+static inline void
+arvo__compile_rule(compiler *c, check_rule rule)
+{
+    if (c->diagnosis != NULL)
+        c->diagnosis->rule = rule;
+}
 
 /* Step into a key or an item; the mark leads back. */
 size_t arvo__compile_enter(compiler *c, arvo_str key);

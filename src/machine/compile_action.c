@@ -246,6 +246,7 @@ name_unknown(compiler *c, arvo_str name)
     for (; def != NULL && def->name != NULL && count < ARVO_COUNT_OF(names); def++)
         names[count++] = arvo_str_from(def->name);
     const arvo_str suggestion = arvo__compile_suggest(c, name, names, count);
+    arvo__compile_rule(c, CHECK_UNKNOWN_ACTION);
     return arvo__compile_fail(
         c, ARVO_E_INVALID,
         "unknown action '%.*s': not built in, not in `actions`, and no function of that name was "

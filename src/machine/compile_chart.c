@@ -36,6 +36,7 @@ static const compile_key root_keys[] = {
     { "tags", NULL },
     { "meta", NULL },
     { "description", NULL },
+    { "allow", NULL },
     { "invoke", NO_INVOKE },
     { "after", NO_AFTER },
     { "route", NO_ROUTE },
@@ -45,25 +46,11 @@ static const compile_key root_keys[] = {
 };
 
 static const compile_key state_keys[] = {
-    { "type", NULL },
-    { "initial", NULL },
-    { "states", NULL },
-    { "on", NULL },
-    { "always", NULL },
-    { "onDone", NULL },
-    { "entry", NULL },
-    { "exit", NULL },
-    { "history", NULL },
-    { "target", NULL },
-    { "output", NULL },
-    { "tags", NULL },
-    { "meta", NULL },
-    { "description", NULL },
-    { "id", NULL },
-    { "invoke", NO_INVOKE },
-    { "after", NO_AFTER },
-    { "route", NO_ROUTE },
-    { 0 },
+    { "type", NULL },        { "initial", NULL },     { "states", NULL },    { "on", NULL },
+    { "always", NULL },      { "onDone", NULL },      { "entry", NULL },     { "exit", NULL },
+    { "history", NULL },     { "target", NULL },      { "output", NULL },    { "tags", NULL },
+    { "meta", NULL },        { "description", NULL }, { "allow", NULL },     { "id", NULL },
+    { "invoke", NO_INVOKE }, { "after", NO_AFTER },   { "route", NO_ROUTE }, { 0 },
 };
 
 /* ---- Counting ---- */
@@ -217,6 +204,7 @@ id_read(compiler *c, const arvo_json *json, uint16_t number, arvo_str path)
     if (st != ARVO_OK)
         return st;
     const uintptr_t other = (uintptr_t)arvo__map_find(&c->machine->ids, state->id);
+    arvo__compile_rule(c, other != 0 ? CHECK_DUPLICATE_ID : CHECK_RULE_COUNT);
     if (other != 0)
         return arvo__compile_fail(
             c, ARVO_E_INVALID, "the id '%.*s' is taken by another state; give one of them an `id`",
@@ -244,6 +232,35 @@ notes_read(compiler *c, const arvo_json *json, chart_state *state)
     state->tags = tags;
     state->meta = arvo_json_get(json, "meta");
     return ARVO_OK;
+}
+
+/* Warnings of the checker that are right here: [{rule, reason}]. Which rules there are is the
+ * checker's to say, so that a document loads in a version that does not know one. */
+static arvo_status
+allow_read(compiler *c, const arvo_json *json)
+{
+    static const compile_key keys[] = { { "rule", NULL }, { "reason", NULL }, { 0 } };
+    const arvo_json *const allow = arvo_json_get(json, "allow");
+    if (allow == NULL)
+        return ARVO_OK;
+    arvo__compile_rule(c, CHECK_BAD_ALLOW);
+    const size_t mark = arvo__compile_enter(c, ARVO_STR("allow"));
+    if (arvo_json_type_of(allow) != ARVO_JSON_ARRAY)
+        return arvo__compile_fail(c, ARVO_E_INVALID, "must be a list of {rule, reason}");
+    arvo_status st = ARVO_OK;
+    for (size_t i = 0; i < arvo_json_count(allow) && st == ARVO_OK; i++) {
+        const arvo_json *const item = arvo_json_at(allow, i);
+        const size_t item_mark = arvo__compile_enter_item(c, i);
+        st = arvo__compile_keys(c, item, keys, "an item of allow");
+        if (st == ARVO_OK && (arvo_json_str(arvo_json_get(item, "rule")).len == 0 ||
+                              arvo_json_str(arvo_json_get(item, "reason")).len == 0))
+            st = arvo__compile_fail(
+                c, ARVO_E_INVALID, "needs a `rule`, and a `reason` why it is right here");
+        arvo__compile_leave(c, item_mark);
+    }
+    arvo__compile_leave(c, mark);
+    arvo__compile_rule(c, st == ARVO_OK ? CHECK_RULE_COUNT : CHECK_BAD_ALLOW);
+    return st;
 }
 
 /* ---- Numbering ---- */
@@ -315,6 +332,8 @@ read_state(compiler *c, const arvo_json *json, uint16_t parent, arvo_str key, ar
         st = id_read(c, json, number, path);
     if (st == ARVO_OK)
         st = notes_read(c, json, state);
+    if (st == ARVO_OK)
+        st = allow_read(c, json);
     if (st == ARVO_OK)
         st = read_children(c, arvo_json_get(json, "states"), number, path);
     state->end = (uint16_t)c->machine->state_count;

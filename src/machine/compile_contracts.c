@@ -31,6 +31,7 @@ contract_find(compiler *c, arvo_str uri, const arvo_contract **out)
     *out = c->setup->contracts != NULL ? arvo_contracts_find(c->setup->contracts, uri) : NULL;
     if (*out != NULL)
         return ARVO_OK;
+    arvo__compile_rule(c, CHECK_UNKNOWN_CONTRACT);
     return arvo__compile_fail(
         c, ARVO_E_NOT_FOUND, "no contract has the URI '%.*s'; add its document", ARVO_FMT(uri));
 }
@@ -44,6 +45,7 @@ version_find(
         return ARVO_OK;
     const arvo_contract_version *const latest =
         arvo_contract_version_find(contract, ARVO_STR("latest"));
+    arvo__compile_rule(c, CHECK_VERSION_MISMATCH);
     return arvo__compile_fail(
         c, ARVO_E_NOT_FOUND, "contract '%.*s' has no version '%.*s'; its latest is '%.*s'",
         ARVO_FMT(arvo_contract_uri(contract)), ARVO_FMT(version),
@@ -77,10 +79,12 @@ self_read(compiler *c, const arvo_json *json)
         st = arvo__compile_fail(
             c, ARVO_E_INVALID, "which version of '%.*s'? give the machine a `version`",
             ARVO_FMT(uri));
-    if (st == ARVO_OK && version.ptr != NULL && !arvo_str_equal(version, machine->version))
+    if (st == ARVO_OK && version.ptr != NULL && !arvo_str_equal(version, machine->version)) {
+        arvo__compile_rule(c, CHECK_VERSION_MISMATCH);
         st = arvo__compile_fail(
             c, ARVO_E_INVALID, "the machine's version is '%.*s', this says '%.*s': make them one",
             ARVO_FMT(machine->version), ARVO_FMT(version));
+    }
     if (st == ARVO_OK)
         st = version_find(c, contract, machine->version, &machine->self);
     arvo__compile_leave(c, mark);
@@ -102,9 +106,11 @@ service_read(compiler *c, const arvo_json *json)
         st = version_find(c, contract, version, &found);
     if (st != ARVO_OK)
         return st;
-    if (arvo_str_equal(uri, machine->self->uri))
+    if (arvo_str_equal(uri, machine->self->uri)) {
+        arvo__compile_rule(c, CHECK_CIRCULAR_SERVICES);
         return arvo__compile_fail(
             c, ARVO_E_INVALID, "a machine cannot be its own service: that is a loop without end");
+    }
     for (size_t i = 0; i < machine->service_count; i++)
         if (arvo_str_equal(machine->services[i]->uri, uri))
             return arvo__compile_fail(

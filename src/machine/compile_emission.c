@@ -30,7 +30,9 @@ check_child(compiler *c, arvo_str type)
     if (contract == NULL || !arvo_contract_is_orchestrator(contract) ||
         arvo_machine_service_find(c->machine, type) != NULL)
         return ARVO_OK;
-    if (arvo_str_equal(type, c->machine->self->accepts.type))
+    const bool is_own = arvo_str_equal(type, c->machine->self->accepts.type);
+    arvo__compile_rule(c, is_own ? CHECK_CIRCULAR_SERVICES : CHECK_UNLISTED_SERVICE);
+    if (is_own)
         return arvo__compile_fail(
             c, ARVO_E_INVALID,
             "'%.*s' starts this workflow itself: a workflow cannot start its own kind",
@@ -74,6 +76,7 @@ check_domains(compiler *c, const arvo_json *value)
 {
     if (arvo_json_type_of(value) == ARVO_JSON_NULL)
         return ARVO_OK;
+    arvo__compile_rule(c, CHECK_BAD_DOMAINS);
     if (arvo_json_type_of(value) != ARVO_JSON_ARRAY || arvo_json_count(value) == 0)
         return arvo__compile_fail(
             c, ARVO_E_INVALID, "must be a list of at least one domain; leave it out for `default`");
@@ -158,7 +161,10 @@ compile_field(compiler *c, const arvo_json *value, chart_slot *slot)
     /* Data without contracts is anybody's business. */
     if (slot->field == EMISSION_DATA && c->machine->self == NULL)
         return ARVO_OK;
-    return constant_checks[slot->field](c, constant);
+    const arvo_status checked = constant_checks[slot->field](c, constant);
+    if (checked == ARVO_OK)
+        arvo__compile_rule(c, CHECK_RULE_COUNT);
+    return checked;
 }
 
 static arvo_status

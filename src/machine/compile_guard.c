@@ -73,6 +73,7 @@ name_unknown(compiler *c, arvo_str name)
     for (; def != NULL && def->name != NULL && count < ARVO_COUNT_OF(names); def++)
         names[count++] = arvo_str_from(def->name);
     const arvo_str suggestion = arvo__compile_suggest(c, name, names, count);
+    arvo__compile_rule(c, CHECK_UNKNOWN_GUARD);
     return arvo__compile_fail(
         c, ARVO_E_INVALID,
         "unknown guard '%.*s': not in `guards`, and no function of that name was given%.*s",
@@ -221,6 +222,7 @@ check_value_key(compiler *c, uint16_t state, arvo_str key, uint16_t *out)
     for (uint32_t i = 0; i < children.count && count < ARVO_COUNT_OF(names); i++)
         names[count++] = c->states[children.items[i]].key;
     const arvo_str suggestion = arvo__compile_suggest(c, key, names, count);
+    arvo__compile_rule(c, CHECK_UNKNOWN_TARGET);
     return arvo__compile_fail(
         c, ARVO_E_INVALID,
         "state '%.*s' has no child '%.*s': write the path from the root, such as a.b, or "
@@ -249,8 +251,10 @@ compile_state_id(compiler *c, arvo_str text, chart_guard *guard)
     arvo_error reason = { 0 };
     guard->kind = CHART_GUARD_STATE;
     guard->state = arvo__chart_resolve_id(c->machine, text, &reason);
-    if (guard->state == CHART_NONE)
+    if (guard->state == CHART_NONE) {
+        arvo__compile_rule(c, CHECK_UNKNOWN_TARGET);
         return arvo__compile_fail(c, ARVO_E_INVALID, "%s", reason.text);
+    }
     if (c->states[guard->state].type == CHART_HISTORY)
         return arvo__compile_fail(
             c, ARVO_E_INVALID,

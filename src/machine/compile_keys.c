@@ -18,6 +18,8 @@ arvo__compile_fail(compiler *c, arvo_status status, const char *format, ...)
     va_end(args);
     if (c->pointer.status != ARVO_OK)
         return arvo__nomem(c->err);
+    if (c->diagnosis != NULL)
+        c->diagnosis->pointer = arvo_arena_str_dup(c->diagnosis->arena, arvo_buf_str(&c->pointer));
     return arvo_document_error(
         c->document, arvo_buf_str(&c->pointer), c->err, status, "%s", message);
 }
@@ -161,6 +163,8 @@ arvo__compile_template(compiler *c, const arvo_json *value, const arvo__template
         return arvo__nomem(c->err);
     const arvo_status st = arvo__template_compile(
         c->machine->expressions, value, c->document, arvo_buf_str(&c->pointer), out, c->err);
+    if (st != ARVO_OK)
+        arvo__compile_rule(c, CHECK_BAD_EXPRESSION);
     if (st == ARVO_OK && arvo__template_reads_input(*out))
         c->reads_input = true;
     return st;

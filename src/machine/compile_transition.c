@@ -54,6 +54,7 @@ target_unknown(compiler *c, uint16_t source, arvo_str target, const arvo_error *
 {
     arvo_str names[64];
     size_t count = 0;
+    arvo__compile_rule(c, CHECK_UNKNOWN_TARGET);
     const uint16_t parent = source != CHART_ROOT ? c->states[source].parent : CHART_ROOT;
     const chart_states siblings = c->states[parent].children;
     for (uint32_t i = 0; i < siblings.count && count < ARVO_COUNT_OF(names); i++)
@@ -435,6 +436,7 @@ initial_compile(compiler *c, uint16_t number)
     const arvo_json *const initial = arvo_json_get(c->nodes[number], "initial");
     if (initial == NULL && state->type != CHART_COMPOUND)
         return ARVO_OK;
+    arvo__compile_rule(c, CHECK_BAD_INITIAL);
     if (initial == NULL)
         return arvo__compile_fail(
             c, ARVO_E_INVALID, "needs `initial`, the child to enter first; '%.*s', say",
@@ -458,6 +460,8 @@ initial_compile(compiler *c, uint16_t number)
             c, ARVO_E_INVALID, "'%.*s' is no child of this state: name one of its `states`%.*s",
             ARVO_FMT(key), ARVO_FMT(suggestion));
     }
+    if (st == ARVO_OK)
+        arvo__compile_rule(c, CHECK_RULE_COUNT);
     if (st == ARVO_OK && c->states[state->initial].type == CHART_HISTORY)
         c->machine->is_loose = true;
     if (st == ARVO_OK && arvo_json_type_of(initial) == ARVO_JSON_OBJECT) {

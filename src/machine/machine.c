@@ -175,8 +175,11 @@ compile(compiler *c)
         st = context_compile(c);
     if (st == ARVO_OK)
         st = arvo__compile_transitions(c);
-    if (st == ARVO_OK)
-        st = arvo__expr_set_finish(c->machine->expressions, c->err);
+    if (st != ARVO_OK)
+        return st;
+    st = arvo__expr_set_finish(c->machine->expressions, c->err);
+    if (st != ARVO_OK)
+        arvo__compile_rule(c, CHECK_BAD_EXPRESSION);
     return st;
 }
 
@@ -184,6 +187,14 @@ arvo_status
 arvo_machine_create(
     const arvo_machine_setup *setup, const arvo_document *document, arvo_machine **out,
     arvo_error *err)
+{
+    return arvo__machine_create(setup, document, NULL, out, err);
+}
+
+arvo_status
+arvo__machine_create(
+    const arvo_machine_setup *setup, const arvo_document *document, arvo__diagnosis *diagnosis,
+    arvo_machine **out, arvo_error *err)
 {
     ARVO_ASSERT(document != NULL && out != NULL);
 
@@ -200,6 +211,7 @@ arvo_machine_create(
         .document = document,
         .root = arvo_json_copy(machine->arena, document->root),
         .pointer = { .bytes_max = POINTER_BYTES_MAX, .allocator = setup->allocator },
+        .diagnosis = diagnosis,
         .err = err,
     };
     arvo_status st = c.root != NULL ? compile(&c) : arvo__nomem(err);

@@ -7,22 +7,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "orchestrator/internal.h"
+#include "orchestrator/app.h"
 
 #define APP_DIRECTORY_DEPTH_MAX 32u
-
-struct arvo_app {
-    arvo_arena *arena;
-    arvo_contracts *contracts;
-    const arvo_document **documents; /* growing, in the arena */
-    size_t document_count;
-    size_t document_cap;
-    size_t file_count;
-    arvo_machine **machines;
-    size_t machine_count;
-    arvo_handler **mocks;
-    size_t mock_count;
-};
 
 /* ---- Files ----------------------------------------------------------------------- */
 
@@ -134,10 +121,8 @@ app_load_path(arvo_app *app, const char *path, bool is_named, unsigned depth, ar
 
 /* ---- Kinds ------------------------------------------------------------------------- */
 
-typedef enum app_kind { APP_CONTRACT, APP_MACHINE, APP_MOCK, APP_KIND_COUNT } app_kind;
-
-static arvo_status
-app_kind_of(const arvo_document *document, app_kind *out, arvo_error *err)
+arvo_status
+arvo__app_kind_of(const arvo_document *document, app_kind *out, arvo_error *err)
 {
     static const struct {
         const char *name;
@@ -165,17 +150,18 @@ app_kind_of(const arvo_document *document, app_kind *out, arvo_error *err)
         "kind must be contract, orchestrator-contract, machine or mock");
 }
 
-static arvo_status
-app_add_machine(
-    arvo_app *app, const arvo_document *document, const arvo_app_opts *opts, arvo_error *err)
+arvo_machine_setup
+arvo__app_setup(const arvo_app *app, const arvo_app_opts *opts)
 {
-    const arvo_machine_setup setup = { .contracts = app->contracts,
-                                       .guards = opts != NULL ? opts->guards : NULL,
-                                       .actions = opts != NULL ? opts->actions : NULL };
-    arvo_machine *machine = NULL;
-    const arvo_status st = arvo_machine_create(&setup, document, &machine, err);
-    if (st != ARVO_OK)
-        return st;
+    return (arvo_machine_setup){ .contracts = app->contracts,
+                                 .guards = opts != NULL ? opts->guards : NULL,
+                                 .actions = opts != NULL ? opts->actions : NULL };
+}
+
+arvo_status
+arvo__app_add_machine(
+    arvo_app *app, const arvo_document *document, arvo_machine *machine, arvo_error *err)
+{
     const arvo_str source = arvo_machine_source(machine), version = arvo_machine_version(machine);
     app->machines[app->machine_count++] = machine; /* the app frees it, whatever follows */
     for (size_t i = 0; i + 1 < app->machine_count && source.ptr != NULL; i++)
@@ -190,7 +176,17 @@ app_add_machine(
 }
 
 static arvo_status
-app_add_mock(arvo_app *app, const arvo_document *document, arvo_error *err)
+app_create_machine(
+    arvo_app *app, const arvo_document *document, const arvo_app_opts *opts, arvo_error *err)
+{
+    const arvo_machine_setup setup = arvo__app_setup(app, opts);
+    arvo_machine *machine = NULL;
+    const arvo_status st = arvo_machine_create(&setup, document, &machine, err);
+    return st == ARVO_OK ? arvo__app_add_machine(app, document, machine, err) : st;
+}
+
+arvo_status
+arvo__app_add_mock(arvo_app *app, const arvo_document *document, arvo_error *err)
 {
     arvo_handler *mock = NULL;
     const arvo_status st = arvo_handler_create_mock(app->contracts, document, &mock, err);
@@ -215,42 +211,44 @@ app_add(
     case APP_CONTRACT:
         return arvo_contracts_add(app->contracts, document, NULL, err);
     case APP_MACHINE:
-        return app_add_machine(app, document, opts, err);
+        return app_create_machine(app, document, opts, err);
     case APP_MOCK:
-        return app_add_mock(app, document, err);
+        return arvo__app_add_mock(app, document, err);
     case APP_KIND_COUNT:
         break;
     }
     return ARVO_OK;
 }
 
+bool
+arvo__app_make_room(arvo_app *app)
+{
+    const size_t count = app->document_count;
+    app->kinds = arvo_arena_calloc(app->arena, count + 1, sizeof(*app->kinds));
+    app->machines = arvo_arena_calloc(app->arena, count + 1, sizeof(*app->machines));
+    app->mocks = arvo_arena_calloc(app->arena, count + 1, sizeof(*app->mocks));
+    return app->kinds != NULL && app->machines != NULL && app->mocks != NULL;
+}
+
 /* Contracts first, then what refers to them. */
 static arvo_status
 app_link(arvo_app *app, const arvo_app_opts *opts, arvo_error *err)
 {
-    const size_t count = app->document_count;
-    app_kind *kinds = arvo_arena_calloc(app->arena, count + 1, sizeof(*kinds));
-    app->machines = arvo_arena_calloc(app->arena, count + 1, sizeof(*app->machines));
-    app->mocks = arvo_arena_calloc(app->arena, count + 1, sizeof(*app->mocks));
-    if (kinds == NULL || app->machines == NULL || app->mocks == NULL)
+    if (!arvo__app_make_room(app))
         return arvo__nomem(err);
-
     arvo_status st = ARVO_OK;
-    for (size_t i = 0; i < count && st == ARVO_OK; i++)
-        st = app_kind_of(app->documents[i], &kinds[i], err);
+    for (size_t i = 0; i < app->document_count && st == ARVO_OK; i++)
+        st = arvo__app_kind_of(app->documents[i], &app->kinds[i], err);
     for (app_kind kind = APP_CONTRACT; kind < APP_KIND_COUNT; kind++)
-        for (size_t i = 0; i < count && st == ARVO_OK; i++)
-            if (kinds[i] == kind)
+        for (size_t i = 0; i < app->document_count && st == ARVO_OK; i++)
+            if (app->kinds[i] == kind)
                 st = app_add(app, app->documents[i], opts, kind, err);
     return st;
 }
 
 arvo_status
-arvo_app_load(
-    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
-    arvo_error *err)
+arvo__app_read(const char *const *paths, size_t path_count, arvo_app **out, arvo_error *err)
 {
-    ARVO_ASSERT((paths != NULL || path_count == 0) && out != NULL);
     arvo_app *app = arvo__calloc(NULL, 1, sizeof(*app));
     if (app == NULL)
         return arvo__nomem(err);
@@ -260,8 +258,24 @@ arvo_app_load(
     arvo_status st = app->arena != NULL && app->contracts != NULL ? ARVO_OK : arvo__nomem(err);
     for (size_t i = 0; i < path_count && st == ARVO_OK; i++)
         st = app_load_path(app, paths[i], true, 0, err);
-    if (st == ARVO_OK)
-        st = app_link(app, opts, err);
+    if (st != ARVO_OK)
+        arvo_app_free(app);
+    else
+        *out = app;
+    return st;
+}
+
+arvo_status
+arvo_app_load(
+    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
+    arvo_error *err)
+{
+    ARVO_ASSERT((paths != NULL || path_count == 0) && out != NULL);
+    arvo_app *app = NULL;
+    arvo_status st = arvo__app_read(paths, path_count, &app, err);
+    if (st != ARVO_OK)
+        return st;
+    st = app_link(app, opts, err);
     if (st != ARVO_OK)
         arvo_app_free(app);
     else

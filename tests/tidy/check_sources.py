@@ -20,6 +20,7 @@ HEADER_LAYER = {
     "example": "contract",
     "machine": "machine",
     "diagram": "machine",
+    "check": "machine",
     "memory": "memory",
     "orchestrator": "orchestrator",
     "broker": "orchestrator",
