@@ -9,7 +9,7 @@ _arvo_options() {
     "contract check") echo "--json --help" ;;
     "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
     "contract validate") echo "--type --version --data --json --help" ;;
-    "schema validate") echo "--draft --json --help" ;;
+    "schema validate") echo "--draft --format --remotes --output --json --help" ;;
     "event new")
         echo "--type --source --subject --data --to --app --version --init --reply-to --dataschema --redirectto" \
             "--accesscontrol --executionunits --id --time --parentid --ext --pretty --help"
@@ -49,12 +49,23 @@ _arvo() {
         command="$command ${COMP_WORDS[2]}"
     fi
 
+    # Of one verb it takes a value, of another none.
+    [ "$command $previous" != "schema validate --format" ] || previous=
     case "$previous" in
     --violations) mapfile -t COMPREPLY < <(compgen -W "event return" -- "$current") ;;
     --status) mapfile -t COMPREPLY < <(compgen -W "active done error" -- "$current") ;;
     --format) mapfile -t COMPREPLY < <(compgen -W "svg dot mermaid" -- "$current") ;;
     --direction) mapfile -t COMPREPLY < <(compgen -W "TB LR" -- "$current") ;;
     --draft) mapfile -t COMPREPLY < <(compgen -W "7 2020-12" -- "$current") ;;
+    --output)
+        local values=()
+        if [ "$command" = "schema validate" ]; then
+            mapfile -t values < <(compgen -W "flag basic detailed" -- "$current")
+        else
+            mapfile -t values < <(compgen -f -- "$current")
+        fi
+        COMPREPLY=("${values[@]}")
+        ;;
     --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite:" -- "$current") ;;
     *)
         if [[ $current == -* ]]; then

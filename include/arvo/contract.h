@@ -123,9 +123,26 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_schema_check(
     const arvo_schema *schema, const arvo_json *value, arvo_arena *arena,
     arvo_schema_report *report, arvo_error *err);
 
+typedef enum arvo_schema_output {
+    ARVO_SCHEMA_OUTPUT_FLAG = 0, /* {"valid"} */
+    ARVO_SCHEMA_OUTPUT_BASIC,    /* {"valid", "errors": [unit]} */
+    ARVO_SCHEMA_OUTPUT_DETAILED  /* a unit whose errors are units in turn */
+} arvo_schema_output;
+
+/**
+ * A report in one of the standard's output formats (2020-12 core, section 12). A unit is {"valid",
+ * "keywordLocation", "absoluteKeywordLocation" (where there is one), "instanceLocation", "error" or
+ * "errors"}; a valid value is {"valid": true} in all of them.
+ * @param report  Of arvo_schema_check(), whose arena still holds it.
+ * @return arena; shares texts with the report. NULL: out of memory.
+ */
+ARVO_API const arvo_json *arvo_schema_report_json(
+    const arvo_schema_report *report, arvo_schema_output output, arvo_arena *arena);
+
 /**
  * Check and normalise as zod's parse does (spec 3.8, DESIGN 5): defaults filled in, undeclared keys
- * dropped where additionalProperties is absent, keys in declaration order, recursively.
+ * dropped where additionalProperties and unevaluatedProperties are absent, keys in declaration
+ * order, recursively. What only an unevaluated... schema looks at stays as it is.
  * A key that is required and has a default may be absent. No malloc once the arena has grown.
  * @param out  The normalised value; the input itself when nothing changes. Shares parts with the
  *             input and, where defaults were filled in, with the schema.

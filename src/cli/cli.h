@@ -158,6 +158,9 @@ cli_rule_source(const arvo_contract_version *version, const arvo_event_rule *rul
 void cli_issues_print(const arvo_schema_report *report);
 void cli_issues_print_json(const arvo_schema_report *report);
 
+/** What is probably a mistake in a schema, one line each on stderr. */
+void cli_schema_warnings(const arvo_schema *schema);
+
 /** Write a file whole; "-" is standard output. False: said why. */
 bool cli_file_write(const char *path, arvo_str text);
 

@@ -87,6 +87,20 @@ contracts_print_table(const arvo_contracts *contracts)
     cli_table_print(&table);
 }
 
+static void
+contracts_warn(const arvo_contracts *contracts)
+{
+    for (size_t i = 0; i < arvo_contracts_count(contracts); i++) {
+        const arvo_contract *contract = arvo_contracts_at(contracts, i);
+        for (size_t j = 0; j < arvo_contract_version_count(contract); j++) {
+            const arvo_contract_version *version = arvo_contract_version_at(contract, j);
+            cli_schema_warnings(version->accepts.schema);
+            for (size_t k = 0; k < version->emit_count; k++)
+                cli_schema_warnings(version->emits[k].schema);
+        }
+    }
+}
+
 static int
 contract_check_run(cli_args *args)
 {
@@ -97,6 +111,7 @@ contract_check_run(cli_args *args)
     arvo_app *app = cli_app_check(args->operands, args->operand_count, opts.json, &exit_code);
     if (app == NULL)
         return exit_code;
+    contracts_warn(arvo_app_contracts(app));
     if (opts.json)
         contracts_print_json(arvo_app_contracts(app));
     else

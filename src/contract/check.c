@@ -184,6 +184,25 @@ check_all_of(schema_run *run, const schema_op *op, const arvo_json *value)
     return ok;
 }
 
+/* What failed has evaluated nothing. To say so of each key would help nobody, so where failures are
+ * collected, all counts as evaluated by what has failed, which is said. */
+static void
+mark_failed(schema_run *run, const arvo_json *value)
+{
+    schema_marks *const marks = schema__marks_of(run, value);
+    if (marks != NULL && run->collector != NULL)
+        arvo__mark_first(marks, value->len);
+}
+
+static bool
+alternatives_failed(
+    schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value,
+    const char *keyword)
+{
+    mark_failed(run, value);
+    return arvo__schema_alternatives_issue(run, node, op, value, keyword);
+}
+
 APART static bool
 check_any_of(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
@@ -196,7 +215,7 @@ check_any_of(schema_run *run, const schema_node *node, const schema_op *op, cons
         if (any && schema__marks_of(run, value) == NULL)
             return true;
     }
-    return any || arvo__schema_alternatives_issue(run, node, op, value, "anyOf");
+    return any || alternatives_failed(run, node, op, value, "anyOf");
 }
 
 APART static bool
@@ -214,7 +233,7 @@ check_one_of(schema_run *run, const schema_node *node, const schema_op *op, cons
         if (ok)
             first = i;
     }
-    return first != NO_INDEX || arvo__schema_alternatives_issue(run, node, op, value, "oneOf");
+    return first != NO_INDEX || alternatives_failed(run, node, op, value, "oneOf");
 }
 
 APART static bool
@@ -675,8 +694,6 @@ check_unevaluated(
     schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
     schema_marks *const marks = run->marks;
-    if (run->collector != NULL && run->collector->count > marks->issues)
-        return true; /* what failed has evaluated nothing, and to say that again helps nobody */
     if (!schema__spend(run, value->len))
         return false;
     bool ok = true;
@@ -823,8 +840,10 @@ arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_jso
 {
     if (!schema__spend(run, 1))
         return false;
-    if (ARVO_UNLIKELY(!schema__type_fits(node, value)))
+    if (ARVO_UNLIKELY(!schema__type_fits(node, value))) {
+        mark_failed(run, value);
         return arvo__schema_type_issue(run, node, value);
+    }
     if ((node->flags & (SCHEMA_NODE_LEAF | SCHEMA_NODE_TRACKS)) != 0)
         return (node->flags & SCHEMA_NODE_LEAF) != 0 || check_tracking(run, node, value);
     return check_groups(run, node, value);

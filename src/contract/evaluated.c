@@ -38,8 +38,6 @@ bool
 arvo__marks_begin(schema_run *run, schema_marks *marks, const arvo_json *value)
 {
     *marks = (schema_marks){ .value = value };
-    if (run->collector != NULL)
-        marks->issues = run->collector->count;
     if (value->len <= FEW_MAX)
         return true;
     const size_t words = ((size_t)value->len + 63) / 64;

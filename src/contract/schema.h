@@ -363,7 +363,6 @@ typedef struct schema_marks {
     struct schema_block *block; /* of what more than 64 need */
     uint64_t *bits;             /* of the block; NULL: `few` serves */
     uint64_t few;
-    size_t issues; /* collected before */
 } schema_marks;
 
 typedef struct schema_collector {

@@ -138,6 +138,64 @@ class Schemas(Case):
         self.assertEqual(self.arvo("schema", "validate", schema, instance, "--draft", "7").code, 1)
         self.fails(2, "schema", "validate", schema, instance, "--draft", "5", says="--draft 5")
 
+    def test_formats_refuse_when_asked(self):
+        schema = self.write("s.json", {"format": "date"})
+        instance = self.write("i.json", '"2023-02-29"')
+        self.ok("schema", "validate", schema, instance)
+        self.fails(1, "schema", "validate", schema, instance, "--format", says="expected a date (2024-05-31)")
+
+    def test_documents_come_from_mapped_folders(self):
+        self.write("far/a/word.json", {"type": "string", "minLength": 2})
+        schema = self.write("s.json", {"$id": "http://x.example/root.json", "items": {"$ref": "a/word.json"}})
+        good, bad = self.write("good.json", ["ab"]), self.write("bad.json", ["ab", "c", 1])
+        self.fails(2, "schema", "validate", schema, good, says=["s.json:1: /items/$ref", "http://x.example/a/word.json"])
+        mapped = ["--remotes", self.path("far") + "=http://x.example/"]
+        self.ok("schema", "validate", schema, good, *mapped)
+        result = self.arvo("schema", "validate", schema, bad, *mapped)
+        self.assertEqual(result.code, 1)
+        self.assertEqual(result.err, "arvo: /1: expected 2 characters at least, got 1\narvo: /2: expected string, got 1\n")
+        self.fails(2, "schema", "validate", schema, good, "--remotes", "far", says="DIR=URL")
+        self.fails(2, "schema", "validate", schema, good, "--remotes", "gone=http://x.example", says="no such folder")
+        self.fails(2, "schema", "validate", schema, good, "--remotes", "far=x", says="absolute URL")
+
+    def test_the_output_formats_of_the_standard(self):
+        schema = self.write("s.json", {
+            "$id": "http://x.example/s", "$defs": {"n": {"type": "integer", "minimum": 0}},
+            "properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "#/$defs/n"}}, "required": ["c"],
+        })
+        bad = self.write("bad.json", {"a": -1, "b": "x"})
+        good = self.write("good.json", {"c": 1})
+        for form in ("flag", "basic", "detailed"):
+            self.assertEqual(self.ok("schema", "validate", schema, good, "--output", form).json(), {"valid": True})
+        out = {form: self.arvo("schema", "validate", schema, bad, "--output", form).json() for form in ("flag", "basic", "detailed")}
+        self.assertEqual(out["flag"], {"valid": False})
+        place = {"valid": False, "keywordLocation": "/properties/a/$ref/minimum",
+                 "absoluteKeywordLocation": "http://x.example/s#/$defs/n/minimum", "instanceLocation": "/a"}
+        units = out["basic"]["errors"]
+        self.assertEqual({**place, "error": "expected a number at least 0, got -1"}, units[0])
+        self.assertEqual([unit["instanceLocation"] for unit in units], ["/a", "/b", ""])
+        self.assertEqual(units[2]["keywordLocation"], "/required")
+        detailed = out["detailed"]
+        self.assertEqual((detailed["keywordLocation"], detailed["instanceLocation"]), ("", ""))
+        properties, required = detailed["errors"]
+        self.assertEqual((properties["keywordLocation"], len(properties["errors"])), ("/properties", 2))
+        self.assertEqual(properties["errors"][0], units[0])
+        self.assertEqual(required, units[2])
+        self.fails(2, "schema", "validate", schema, good, "--output", "verbose", says="flag, basic or detailed")
+
+    def test_unknown_keywords_are_warned_about(self):
+        schema = self.write("s.json", {"requird": ["a"], "x-note": 1})
+        instance = self.write("i.json", "{}")
+        result = self.arvo("schema", "validate", schema, instance)
+        self.assertEqual((result.code, result.out), (0, "valid\n"))
+        self.assertIn(f'warning: {schema}:1: the keyword "requird" is not known', result.err)
+        self.assertIn('did you mean "required"?', result.err)
+        self.assertNotIn("x-note", result.err)
+        contract = self.write("c.yaml", "kind: contract\nuri: '#/c'\ntype: com.a.b\nversions:\n  1.0.0:\n    accepts: {tipe: object}\n    emits: {}\n")
+        result = self.arvo("contract", "check", contract)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("c.yaml:6: /versions/1.0.0/accepts: the keyword", result.err)
+
     def test_a_wrong_schema_is_a_bad_input(self):
         schema = self.write("s.json", {"type": "strin"})
         instance = self.write("i.json", '"x"')
