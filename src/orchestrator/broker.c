@@ -479,6 +479,8 @@ broker_deliver(
     if (st == ARVO_E_EXISTS)
         return ARVO_OK; /* another process delivered it meanwhile */
     if (st != ARVO_OK) {
+        delivery->result = NULL;
+        delivery->replies = (arvo_event_list){ NULL, 0 };
         delivery->status = st;
         delivery->error = &why;
         if (err != NULL)

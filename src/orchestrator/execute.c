@@ -359,7 +359,9 @@ step_run(arvo__execution *x)
         st = execute_machine_failed(x, st, arvo_str_from(why.text));
     } else if (st == ARVO_E_INCOMPATIBLE_STATE) {
         st = arvo__fail(
-            x->err, st, "event %.*s: the stored state does not fit machine %.*s@%.*s: %s",
+            x->err, st,
+            "event %.*s: the stored state does not fit machine %.*s@%.*s, give the changed machine "
+            "a version of its own: %s",
             ARVO_FMT(x->event->id), ARVO_FMT(x->orchestrator->source),
             ARVO_FMT(arvo_machine_version(x->machine)), why.text);
     } else if (st != ARVO_OK) {

@@ -129,8 +129,12 @@ arvo_result arvo__result_build(const arvo__execution *x);
 /* trace.c: each does nothing when telemetry is off. */
 void arvo__trace_open(arvo__execution *x);
 void arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err);
-void arvo__trace_log(arvo__execution *x, arvo_severity severity, const char *format, ...)
-    ARVO_PRINTF(3, 4);
+void arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str text);
+#define arvo__trace_log(x, severity, ...)                                                          \
+    do {                                                                                           \
+        if ((x)->span != NULL)                                                                     \
+            arvo__trace_log_text((x), (severity), arvo_arena_printf((x)->arena, __VA_ARGS__));     \
+    } while (0)
 /* A child span around one phase; ends with arvo__trace_phase_end. ARVO_MEASURE_COUNT: nothing is
  * measured. */
 arvo_span *arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns);

@@ -152,16 +152,25 @@ mock_value(const mock_call *call, const arvo__template *tmpl)
 }
 
 static bool
+mock_reply_error(const mock_call *call, const arvo__mock_reply *reply)
+{
+    const arvo_json *message = mock_value(call, reply->error_message);
+    const arvo_json *name = reply->error_name != NULL ? mock_value(call, reply->error_name) : NULL;
+    if (message == NULL || (name == NULL && reply->error_name != NULL))
+        return false;
+    if (arvo_json_str(message).ptr == NULL || (name != NULL && arvo_json_str(name).ptr == NULL))
+        return arvo_handling_fail(
+            call->handling, ARVO_STR("MockError"),
+            ARVO_STR("the name and the message of an error must be strings"));
+    return arvo_handling_fail(
+        call->handling, arvo_json_str_or(name, ARVO_STR("Error")), arvo_json_str(message));
+}
+
+static bool
 mock_reply(const mock_call *call, const arvo__mock_reply *reply)
 {
-    if (reply->error_message != NULL) {
-        const arvo_json *message = mock_value(call, reply->error_message);
-        const arvo_json *name =
-            reply->error_name != NULL ? mock_value(call, reply->error_name) : NULL;
-        return arvo_handling_fail(
-            call->handling, arvo_json_str_or(name, ARVO_STR("Error")),
-            arvo_json_str_or(message, ARVO_STR("the mock failed")));
-    }
+    if (reply->error_message != NULL)
+        return mock_reply_error(call, reply);
     const arvo_json *type = mock_value(call, reply->type);
     const arvo_json *data = reply->data != NULL ? mock_value(call, reply->data)
                                                 : arvo_json_object_new(call->scope.arena);

@@ -2,7 +2,6 @@
 
 #include "orchestrator/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "event/internal.h"
@@ -124,17 +123,11 @@ arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err)
 }
 
 void
-arvo__trace_log(arvo__execution *x, arvo_severity severity, const char *format, ...)
+arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str text)
 {
     const arvo_telemetry *t = x->orchestrator->telemetry;
-    if (t == NULL || x->span == NULL)
-        return;
-    char text[ARVO_ERROR_TEXT_BYTES_MAX];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    t->span_log(t->self, x->span, severity, arvo_str_from(text));
+    if (text.ptr != NULL) /* out of memory: one line less in a log */
+        t->span_log(t->self, x->span, severity, text);
 }
 
 arvo_span *

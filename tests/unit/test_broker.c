@@ -180,6 +180,57 @@ test_broker__a_bad_event_holds_up_nobody_else(void **state)
     bench_close(&b);
 }
 
+/* ---- What the header promises of creating ------------------------------------------- */
+
+static arvo_status
+list_fails(
+    void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user, arvo_error *err)
+{
+    (void)self;
+    (void)after;
+    (void)limit;
+    (void)each;
+    (void)user;
+    return arvo_error_set(err, ARVO_E_CORRUPT, ARVO_NO_OFFSET, "the outbox is damaged");
+}
+
+static void
+test_broker__statuses_of_creating(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, true, 0);
+    arvo_memory *damaged = NULL;
+    arvo_memory_ops ops = *arvo_memory_ops_of(b.f.memory);
+    ops.outbox_list = list_fails;
+    ops.close = NULL;
+    assert_ok(arvo_memory_new(&ops, arvo_memory_self(b.f.memory), &damaged, &b.f.err), b.f.err);
+    arvo_broker *none = NULL;
+    arvo_broker_opts opts = { .memory = damaged };
+    assert_int_equal(arvo_broker_new(&opts, &none, &b.f.err), ARVO_E_CORRUPT);
+    assert_string_equal(b.f.err.text, "the outbox is damaged");
+    assert_null(none);
+    arvo_memory_close(damaged);
+
+    for (size_t n = 1;; n++) {
+        support_allocator heap = support_allocator_fail_at(n);
+        const arvo_allocator allocator = support_allocator_ops(&heap);
+        opts = (arvo_broker_opts){ .allocator = &allocator, .memory = b.f.memory };
+        arvo_status st = arvo_broker_new(&opts, &none, &b.f.err);
+        if (st == ARVO_OK)
+            st = arvo_broker_add_handler(none, b.handler, &b.f.err);
+        arvo_broker_free(none);
+        none = NULL;
+        assert_int_equal(heap.live, 0);
+        if (heap.calls < n) {
+            assert_int_equal(st, ARVO_OK);
+            break;
+        }
+        assert_int_equal(st, ARVO_E_NOMEM);
+    }
+    bench_close(&b);
+}
+
 /* ---- Bounds ----------------------------------------------------------------------- */
 
 /* What one delivery made is in the queue whole, also where that is more than the queue may hold. */
@@ -390,6 +441,7 @@ main(void)
         cmocka_unit_test(test_broker__a_delivery_that_fails_is_shown_and_stays),
         cmocka_unit_test(test_broker__what_others_made_is_left_to_them),
         cmocka_unit_test(test_broker__a_bad_event_holds_up_nobody_else),
+        cmocka_unit_test(test_broker__statuses_of_creating),
         cmocka_unit_test(test_broker__a_full_queue_loses_nothing),
         cmocka_unit_test(test_broker__a_failure_in_the_queue_holds_up_nobody_else),
         cmocka_unit_test(test_broker__what_others_made_is_not_counted),

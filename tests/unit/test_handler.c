@@ -87,6 +87,46 @@ test_handler__a_failure_is_a_system_error_to_the_source(void **state)
     fixture_close(&f);
 }
 
+/* What the header promises of creating. */
+static void
+test_handler__statuses_of_creating(void **state)
+{
+    (void)state;
+    static const arvo_handler_version versions[] = { { "1.0.0", charge }, { 0 } };
+    const arvo_telemetry old = { .version = ARVO_TELEMETRY_OPS_VERSION + 1 };
+    fixture f;
+    fixture_open(&f);
+    arvo_handler *none = NULL;
+    arvo_handler_opts opts = { .contracts = f.contracts,
+                               .contract_uri = "#/services/payment",
+                               .versions = versions,
+                               .telemetry = &old };
+    assert_int_equal(arvo_handler_create(&opts, &none, &f.err), ARVO_E_VERSION);
+    opts.telemetry = NULL;
+    opts.executionunits = -1;
+    assert_int_equal(arvo_handler_create(&opts, &none, &f.err), ARVO_E_INVALID);
+    opts.executionunits = 0;
+    opts.versions = NULL;
+    assert_int_equal(arvo_handler_create(&opts, &none, &f.err), ARVO_E_INVALID);
+    opts.versions = versions;
+    assert_null(none);
+    for (size_t n = 1;; n++) {
+        support_allocator heap = support_allocator_fail_at(n);
+        const arvo_allocator allocator = support_allocator_ops(&heap);
+        opts.allocator = &allocator;
+        const arvo_status st = arvo_handler_create(&opts, &none, &f.err);
+        arvo_handler_free(none);
+        assert_int_equal(heap.live, 0);
+        if (heap.calls < n) {
+            assert_int_equal(st, ARVO_OK);
+            break;
+        }
+        assert_int_equal(st, ARVO_E_NOMEM);
+        assert_null(none);
+    }
+    fixture_close(&f);
+}
+
 static void
 test_handler__wrong_requests_and_answers_are_refused(void **state)
 {
@@ -175,6 +215,34 @@ test_mock__the_first_reply_whose_guard_holds(void **state)
     fixture_close(&f);
 }
 
+static void
+test_mock__an_error_is_made_of_strings(void **state)
+{
+    (void)state;
+    static const char *const errors[] = { "{'message':'${ .event.data.amount }'}",
+                                          "{'name':7,'message':'m'}" };
+    fixture f;
+    fixture_open(&f);
+    for (size_t i = 0; i < ARVO_COUNT_OF(errors); i++) {
+        char text[256];
+        (void)snprintf(
+            text, sizeof(text),
+            "{'kind':'mock','type':'com.payment.charge','replies':[{'error':%s}]}", errors[i]);
+        arvo_handler *mock = NULL;
+        assert_ok(open_mock(&f, text, &mock), f.err);
+        const arvo_event event = request(&f);
+        arvo_event_list answers;
+        assert_ok(arvo_handler_execute(mock, &event, f.arena, &answers, &f.err), f.err);
+        assert_int_equal(answers.count, 1);
+        assert_string_equal(
+            support_text(f.arena, answers.items[0]->data),
+            "{\"errorName\":\"MockError\",\"errorMessage\":\"the name and the message of an error "
+            "must be strings\",\"errorStack\":null}");
+        arvo_handler_free(mock);
+    }
+    fixture_close(&f);
+}
+
 /* An arena that ends anywhere is the caller's to know of, and no answer of the service's. */
 static void
 test_mock__out_of_memory_is_no_answer(void **state)
@@ -250,8 +318,10 @@ main(void)
         cmocka_unit_test(test_handler__answers_are_addressed_as_the_request_says),
         cmocka_unit_test(test_handler__a_request_handled_twice_is_answered_with_the_same_id),
         cmocka_unit_test(test_handler__a_failure_is_a_system_error_to_the_source),
+        cmocka_unit_test(test_handler__statuses_of_creating),
         cmocka_unit_test(test_handler__wrong_requests_and_answers_are_refused),
         cmocka_unit_test(test_mock__the_first_reply_whose_guard_holds),
+        cmocka_unit_test(test_mock__an_error_is_made_of_strings),
         cmocka_unit_test(test_mock__out_of_memory_is_no_answer),
         cmocka_unit_test(test_mock__wrong_documents_name_the_place),
     };

@@ -717,6 +717,12 @@ test_orchestrator__options_are_checked(void **state)
     assert_null(arvo_orchestrator_machine_at(f.orchestrator, 2));
     assert_ptr_equal(arvo_orchestrator_memory(f.orchestrator), f.memory);
     arvo_orchestrator_free(NULL);
+    const arvo_telemetry other_version = { .version = ARVO_TELEMETRY_OPS_VERSION + 1 };
+    const arvo_orchestrator_opts newer = {
+        .memory = f.memory, .machines = f.machines, .machine_count = 2, .telemetry = &other_version
+    };
+    assert_int_equal(arvo_orchestrator_create(&newer, &other, &f.err), ARVO_E_VERSION);
+    assert_null(other);
     fixture_close(&f);
 }
 
