@@ -154,6 +154,12 @@ const arvo_contract_version *cli_contract_find(
 arvo_schema_source
 cli_rule_source(const arvo_contract_version *version, const arvo_event_rule *rule);
 
+/** The version that a dataschema names (of uri/0.0.0 the latest), if it declares the type; NULL:
+ * there is no such version, or the text is no dataschema. */
+const arvo_contract_version *cli_contract_find_schema(
+    const arvo_contracts *contracts, arvo_str type, arvo_str dataschema,
+    const arvo_event_rule **rule);
+
 /** What a schema found wrong, one line each on stderr; or one JSON object on standard output. */
 void cli_issues_print(const arvo_schema_report *report);
 void cli_issues_print_json(const arvo_schema_report *report);

@@ -152,6 +152,30 @@ cli_contract_find(
     return best;
 }
 
+const arvo_contract_version *
+cli_contract_find_schema(
+    const arvo_contracts *contracts, arvo_str type, arvo_str dataschema,
+    const arvo_event_rule **rule)
+{
+    arvo_str uri, wanted;
+    if (!arvo_dataschema_parse(dataschema, &uri, &wanted))
+        return NULL;
+    const arvo_contract *contract = arvo_contracts_find(contracts, uri);
+    const arvo_contract_version *best = NULL;
+    for (size_t i = 0; contract != NULL && i < arvo_contract_version_count(contract); i++) {
+        const arvo_contract_version *version = arvo_contract_version_at(contract, i);
+        const arvo_event_rule *found = version_rule(version, type);
+        if (found == NULL || (!arvo_str_is(wanted, ARVO_VERSION_WILDCARD) &&
+                              !arvo_str_equal(wanted, version->version)))
+            continue;
+        if (best == NULL || arvo_version_compare(version->version, best->version) > 0) {
+            best = version;
+            *rule = found;
+        }
+    }
+    return best;
+}
+
 void
 cli_issues_print(const arvo_schema_report *report)
 {

@@ -32,7 +32,7 @@ static const cli_option event_new_options[] = {
       "start an orchestrator: make a new subject, and null for parentSubject$$" },
     EVENT_TEXT(
         "reply-to", reply_to, "FILE",
-        "answer the event in FILE, or in a line of run --follow --json: subject, to, parentid"),
+        "answer the event in FILE, or in a line of run --follow --json: subject, to, version..."),
     EVENT_TEXT("dataschema", dataschema, "URI/V", "contract and version of the data"),
     EVENT_TEXT("redirectto", redirectto, "TYPE", "who gets the answer"),
     EVENT_TEXT("accesscontrol", accesscontrol, "TEXT", "carried along"),
@@ -120,7 +120,8 @@ asked_load(const char *path, arvo_event *out)
     return false;
 }
 
-/* What the answered event says of the answer (spec 10.1): its redirectto, else its source. */
+/* What the answered event says of the answer: it goes to its redirectto, else its source, and
+ * follows the same version of the contract. */
 static bool
 fields_reply(const char *path, arvo_event *fields)
 {
@@ -133,6 +134,7 @@ fields_reply(const char *path, arvo_event *fields)
     fields->accesscontrol = asked.accesscontrol;
     fields->traceparent = asked.traceparent;
     fields->tracestate = asked.tracestate;
+    fields->dataschema = asked.dataschema;
     return true;
 }
 
@@ -172,6 +174,21 @@ fields_fill(const struct event_opts *opts, arvo_event *fields)
     return fields_data(opts, fields) && fields_extensions(&opts->ext, fields);
 }
 
+/* The version of a contract to go by: that of --dataschema, of --version, or of the answered event,
+ * else the latest that declares the type. */
+static const arvo_contract_version *
+version_find(
+    const arvo_contracts *contracts, const struct event_opts *opts, const arvo_event *fields,
+    const arvo_event_rule **rule)
+{
+    const arvo_contract_version *version = NULL;
+    if (opts->dataschema != NULL || opts->version == NULL)
+        version = cli_contract_find_schema(contracts, fields->type, fields->dataschema, rule);
+    if (version != NULL || opts->dataschema != NULL)
+        return version;
+    return cli_contract_find(contracts, fields->type, arvo_str_from(opts->version), rule);
+}
+
 /* The event that a contract makes of the fields. */
 static arvo_status
 event_from_contract(
@@ -179,14 +196,16 @@ event_from_contract(
     arvo_event *out, arvo_error *err)
 {
     const arvo_event_rule *rule = NULL;
-    const arvo_contract_version *version =
-        cli_contract_find(contracts, fields->type, arvo_str_from(opts->version), &rule);
+    const arvo_contract_version *version = version_find(contracts, opts, fields, &rule);
+    const char *where = opts->dataschema != NULL ? opts->dataschema : opts->version;
     if (version == NULL)
         return arvo_error_set(
             err, ARVO_E_NOT_FOUND, ARVO_NO_OFFSET,
             "--type %s: no contract of the app declares it%s%s", opts->type,
-            opts->version != NULL ? " in version " : "",
-            opts->version != NULL ? opts->version : "");
+            where == NULL               ? ""
+            : where == opts->dataschema ? " in "
+                                        : " in version ",
+            where != NULL ? where : "");
     const arvo_factory factory = { .version = version,
                                    .platform = arvo_platform_system(),
                                    .arena = cli_arena() };
@@ -286,21 +305,21 @@ invalid(const struct event_opts *opts, const char *what)
     return CLI_NO;
 }
 
-/* The version that its dataschema names, else the latest that declares the type. */
+/* By the version that its dataschema names, else the latest that declares the type. */
 static arvo_status
 event_check_data(const arvo_contracts *contracts, const arvo_event *event, arvo_error *err)
 {
-    arvo_str uri, version = ARVO_STR_NONE;
-    if (event->dataschema.ptr == NULL ||
-        !arvo_dataschema_parse(event->dataschema, &uri, &version) ||
-        arvo_str_is(version, ARVO_VERSION_WILDCARD))
-        version = ARVO_STR_NONE;
+    arvo_str uri, version;
+    const bool named = arvo_dataschema_parse(event->dataschema, &uri, &version);
     const arvo_event_rule *rule = NULL;
-    const arvo_contract_version *found = cli_contract_find(contracts, event->type, version, &rule);
+    const arvo_contract_version *found =
+        named ? cli_contract_find_schema(contracts, event->type, event->dataschema, &rule)
+              : cli_contract_find(contracts, event->type, ARVO_STR_NONE, &rule);
     if (found == NULL)
         return arvo_error_set(
-            err, ARVO_E_NOT_FOUND, ARVO_NO_OFFSET, "no contract%s%.*s declares the type %.*s",
-            version.ptr != NULL ? " of version " : "", ARVO_FMT(version), ARVO_FMT(event->type));
+            err, ARVO_E_NOT_FOUND, ARVO_NO_OFFSET, "no contract declares the type %.*s%s%.*s",
+            ARVO_FMT(event->type), named ? " in its dataschema, " : "",
+            ARVO_FMT(named ? event->dataschema : ARVO_STR_NONE));
     return arvo_schema_check(rule->schema, event->data, cli_arena(), NULL, err);
 }
 

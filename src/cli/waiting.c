@@ -149,14 +149,20 @@ served_by(const arvo_app *app, arvo_str type)
 
 static void
 command_print(
-    const struct trace *trace, const arvo_record *record, const char *type, const char *source,
-    const char *parent, const char *data)
+    const struct trace *trace, const arvo_record *record, const char *type,
+    const arvo_contract_version *service, const char *parent, const char *data)
 {
+    /* The version need be said only where it is not the one that arvo event new would choose. */
+    const arvo_event_rule *rule = NULL;
+    const bool usual =
+        cli_contract_find(
+            arvo_app_contracts(trace->app), arvo_str_from(type), ARVO_STR_NONE, &rule) == service;
     printf(
         "    %s event new --app %s --type %s%s%s --subject %s --to %s%s%s --data %s", cli_program,
-        trace->app_text, type, source != NULL ? " --source " : "", source != NULL ? source : "",
-        cli_shown(record->subject), cli_shown(record->orchestrator),
-        parent != NULL ? " --parentid " : "", parent != NULL ? parent : "", data);
+        trace->app_text, type, usual ? "" : " --dataschema ",
+        usual ? "" : cli_quoted(service->dataschema), cli_shown(record->subject),
+        cli_shown(record->orchestrator), parent != NULL ? " --parentid " : "",
+        parent != NULL ? parent : "", data);
     printf(
         " | %s run %s --store %s --follow --event -\n", cli_program, trace->app_text,
         cli_quoted(arvo_str_from(trace->store)));
@@ -190,7 +196,8 @@ type_print(
         : asked.domains != NULL ? cli_printf(" (asked in %s)", asked.domains)
                                 : "");
     if (here == NULL && strncmp(trace->store, "memory:", 7) != 0)
-        command_print(trace, record, type, NULL, asked.id, json_word(sample(rule->schema_json, 0)));
+        command_print(
+            trace, record, type, service, asked.id, json_word(sample(rule->schema_json, 0)));
 }
 
 void

@@ -23,6 +23,21 @@ def unpack(subject):
     return json.loads(zlib.decompress(base64.b64decode(subject)))
 
 
+BILLS = """\
+kind: contract
+uri: "#/services/bill"
+type: com.bill.send
+versions:
+  1.0.0: { accepts: { type: object }, emits: { evt.bill.paid: { type: object, properties: { no: { type: string } } } } }
+  2.0.0: { accepts: { type: object }, emits: { evt.bill.paid: { type: object, properties: { cents: { type: integer } }, required: [cents] } } }
+---
+kind: contract
+uri: "#/services/shop"
+type: com.shop.sell
+versions: { 1.0.0: { accepts: { type: object }, emits: { evt.bill.paid: { type: object } } } }
+"""
+
+
 class Subjects(Case):
     def new(self, *more):
         return self.ok("subject", "new", "--name", "arvo.orc.order", "--initiator", "com.shop.web", *more).out.strip()
@@ -155,6 +170,25 @@ class Events(Case):
         del asked["id"]
         line = self.write("line.json", {"event": asked, "domains": [], "handledBy": None})
         self.fails(2, "event", "new", "--type", "evt.test.thing", "--source", "com.test.thing", "--reply-to", line, says=["line.json", "id"])
+
+    def test_a_reply_follows_the_version_that_was_asked(self):
+        app = self.write("bills.yaml", BILLS)
+        for version in ("1.0.0", "2.0.0"):
+            asked = self.write("asked.json", self.ok(
+                "event", "new", "--app", app, "--type", "com.bill.send", "--version", version, "--source", "com.test.me", "--subject", "s").out)
+            reply = self.ok("event", "new", "--app", app, "--type", "evt.bill.paid", "--reply-to", asked, "--data", '{"cents": 1}').json()
+            self.assertEqual((reply["dataschema"], reply["source"]), (f"#/services/bill/{version}", "com.bill.send"))
+            self.assertEqual(reply["data"], {} if version == "1.0.0" else {"cents": 1})
+            self.ok("event", "validate", self.write("reply.json", reply), "--app", app)
+        failed = self.ok("event", "new", "--app", app, "--type", "sys.com.bill.send.error", "--reply-to", asked, "--data", '{"errorName": "E", "errorMessage": "m"}').json()
+        self.assertEqual(failed["dataschema"], "#/services/bill/0.0.0")
+        # Whoever says more knows better: a version, or another contract that declares the type.
+        new = ("event", "new", "--app", app, "--type", "evt.bill.paid", "--reply-to", asked)
+        self.assertEqual(self.ok(*new, "--version", "1.0.0").json()["dataschema"], "#/services/bill/1.0.0")
+        other = self.ok(*new, "--dataschema", "#/services/shop/1.0.0").json()
+        self.assertEqual((other["source"], other["dataschema"]), ("com.shop.sell", "#/services/shop/1.0.0"))
+        self.fails(2, *new, "--dataschema", "#/services/bill/3.0.0", says="#/services/bill/3.0.0")
+        self.fails(1, "event", "validate", self.write("e.json", {**other, "dataschema": "#/services/other/1.0.0"}), "--app", app, says="#/services/other/1.0.0")
 
     def test_pretty_is_the_same_event(self):
         text = self.new("--id", "i", "--time", "2026-01-02T03:04:05Z", "--pretty").out
