@@ -101,6 +101,12 @@ ps_list(const struct ps_opts *opts, arvo_memory *memory)
     return st == ARVO_OK ? CLI_DONE : cli_fail(&err);
 }
 
+static bool
+is_status(const char *word)
+{
+    return strcmp(word, "active") == 0 || strcmp(word, "done") == 0 || strcmp(word, "error") == 0;
+}
+
 static int
 ps_run(cli_args *args)
 {
@@ -109,6 +115,10 @@ ps_run(cli_args *args)
         return args->exit_code;
     if (opts.store == NULL) {
         cli_error("ps: needs --store URL, for example --store sqlite:orders.db");
+        return CLI_USAGE;
+    }
+    if (opts.status != NULL && !is_status(opts.status)) {
+        cli_error("ps: --status %s: must be active, done or error", opts.status);
         return CLI_USAGE;
     }
     int exit_code = CLI_DONE;

@@ -26,8 +26,7 @@ static const compile_key emission_keys[] = {
 static arvo_status
 check_child(compiler *c, arvo_str type)
 {
-    const arvo_contract *contract = arvo_contracts_find_type(c->setup->contracts, type);
-    if (contract == NULL || !arvo_contract_is_orchestrator(contract) ||
+    if (!arvo_str_starts(type, ARVO_STR(ARVO_RESERVED_PREFIX)) ||
         arvo_machine_service_find(c->machine, type) != NULL)
         return ARVO_OK;
     const bool is_own = arvo_str_equal(type, c->machine->self->accepts.type);
@@ -36,6 +35,14 @@ check_child(compiler *c, arvo_str type)
         return arvo__compile_fail(
             c, ARVO_E_INVALID,
             "'%.*s' starts this workflow itself: a workflow cannot start its own kind",
+            ARVO_FMT(type));
+    const arvo_contract *contract = arvo_contracts_find_type(c->setup->contracts, type);
+    if (contract == NULL)
+        return arvo__compile_fail(
+            c, ARVO_E_INVALID,
+            "'%.*s' belongs to orchestrators: of their events a workflow emits only the start of "
+            "one "
+            "that is listed under contracts.services",
             ARVO_FMT(type));
     return arvo__compile_fail(
         c, ARVO_E_INVALID,

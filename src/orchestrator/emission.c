@@ -260,6 +260,20 @@ emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains
     return emission_add(x, event, domains);
 }
 
+/* A type that an expression computed: what the loader refuses where it can read the type. */
+static arvo_status
+emission_check_type(arvo__execution *x, arvo_str type)
+{
+    if (!arvo_str_starts(type, ARVO_STR(ARVO_RESERVED_PREFIX)) &&
+        !arvo_str_equal(type, arvo_machine_self(x->machine)->system_error.type))
+        return ARVO_OK;
+    return arvo__execution_fail(
+        x, ARVO_E_EXECUTION, "ExecutionViolation",
+        "emission of %.*s: the type belongs to orchestrators; a workflow starts only those that "
+        "are listed under contracts.services",
+        ARVO_FMT(type));
+}
+
 static arvo_status
 emission_one(arvo__execution *x, const arvo_emission *raw)
 {
@@ -287,6 +301,8 @@ emission_one(arvo__execution *x, const arvo_emission *raw)
         if (st != ARVO_OK)
             return st;
         fields.dataschema = service->dataschema;
+    } else if ((st = emission_check_type(x, raw->type)) != ARVO_OK) {
+        return st;
     }
     return emission_create(x, &fields, domains);
 }

@@ -142,6 +142,7 @@ class Purchase(Case):
         for row in rows:
             self.assertEqual(list(row), ["subject", "orchestrator", "version", "status", "value", "parentSubject", "updated"])
         self.assertEqual(len(self.ok("ps", *store, "--json", "--status", "active").lines()), 1)
+        self.fails(2, "ps", *store, "--status", "weird", says=["weird", "active"])
         self.assertEqual(len(self.ok("ps", *store, "--json", "--orchestrator", "arvo.orc.quote").lines()), 2)
         self.assertEqual(self.ok("ps", *store, "--json", "--orchestrator", "arvo.orc.other").out, "")
         table = self.ok("ps", *store).out

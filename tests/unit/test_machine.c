@@ -126,6 +126,8 @@ static const struct refusal {
       "is no event type" },
     { SELF ",'entry':{'type':'emit','params':{'type':'arvo.orc.order.done'}}", ARVO_E_INVALID,
       "this workflow's completion" },
+    { SELF ",'entry':{'type':'emit','params':{'type':'arvo.orc.nobody'}}", ARVO_E_INVALID,
+      "'arvo.orc.nobody' belongs to orchestrators" },
     { "'initial':'a','states':{'a':{'on':{'E':'bb'}}}", ARVO_E_INVALID,
       "/states/a/on/E: unknown target 'bb'" },
     { "'initial':'alpha','states':{'alpha':{'on':{'E':'alhpa'}}}", ARVO_E_INVALID,
