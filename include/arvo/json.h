@@ -50,7 +50,6 @@ typedef struct arvo_json_parse_opts {
  * Parse one JSON text (RFC 8259), white space around it allowed, a BOM not.
  *
  * @param text  Borrowed for the call; copied into the arena.
- * @param opts  Nullable.
  * @param out   Written on success only; arena.
  * @param err   Nullable. offset, line and column point at the first wrong byte.
  * @return ARVO_OK, ARVO_E_MALFORMED, ARVO_E_TOO_BIG (bytes_max, depth_max) or ARVO_E_NOMEM. After
@@ -59,6 +58,7 @@ typedef struct arvo_json_parse_opts {
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_json_parse(arvo_str text, arvo_arena *arena, const arvo_json **out, arvo_error *err);
 
+/** The same within bounds of your own. @param opts  Nullable. */
 ARVO_API ARVO_NODISCARD arvo_status arvo_json_parse_opt(
     arvo_str text, const arvo_json_parse_opts *opts, arvo_arena *arena, const arvo_json **out,
     arvo_error *err);
