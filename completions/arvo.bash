@@ -8,6 +8,7 @@ _arvo_options() {
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
     "contract check") echo "--json --help" ;;
     "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
+    "contract diff") echo "--strict --all --json --markdown --help" ;;
     "contract validate") echo "--type --version --data --json --help" ;;
     "schema validate") echo "--draft --format --remotes --output --json --help" ;;
     "event new")
@@ -36,7 +37,7 @@ _arvo() {
     fi
     case "$command" in
     machine) actions="check simulate diagram" ;;
-    contract) actions="check validate example" ;;
+    contract) actions="check validate example diff" ;;
     schema) actions="validate" ;;
     event) actions="new validate" ;;
     subject) actions="new child decode" ;;

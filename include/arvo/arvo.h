@@ -8,6 +8,7 @@
 #include <arvo/check.h>
 #include <arvo/contract.h>
 #include <arvo/diagram.h>
+#include <arvo/diff.h>
 #include <arvo/document.h>
 #include <arvo/event.h>
 #include <arvo/example.h>

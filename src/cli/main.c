@@ -15,6 +15,7 @@ static const cli_command *const commands[] = {
     &cli_contract_check,
     &cli_contract_validate,
     &cli_contract_example,
+    &cli_contract_diff,
     &cli_schema_validate,
     &cli_event_new,
     &cli_event_validate,
@@ -34,7 +35,7 @@ static const struct {
 } verbs[] = {
     { "run", "handle an event: one step, or with --follow until nothing moves" },
     { "machine", "check, simulate and draw machines" },
-    { "contract", "check contracts; validate data against one; make example data" },
+    { "contract", "check contracts; validate and make data; compare two states of them" },
     { "schema", "validate a value against a JSON Schema" },
     { "event", "make and validate events" },
     { "subject", "make and decode subjects" },

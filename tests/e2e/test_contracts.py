@@ -95,5 +95,120 @@ class Example(Case):
         self.fails(2, "contract", "example", says=["example"])
 
 
+SHIPPING = """
+kind: contract
+uri: "#/services/shipping"
+type: com.shipping.ship
+versions:
+  1.0.0:
+    accepts: { type: object, properties: { orderId: { type: string }, weight: { type: number } }, required: [orderId] }
+    emits:
+      evt.shipping.sent: { type: object, properties: { trackingId: { type: string } }, required: [trackingId] }
+"""
+
+
+class Diff(Case):
+    def setUp(self):
+        super().setUp()
+        self.old = self.write("old.yaml", SHIPPING)
+
+    def new(self, *changes):
+        text = SHIPPING
+        for was, is_now in changes:
+            self.assertIn(was, text)
+            text = text.replace(was, is_now)
+        return self.write("new.yaml", text)
+
+    def diff(self, code, new, *more):
+        result = self.arvo("contract", "diff", self.old, new, *more)
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(result.err, "", result)
+        return result
+
+    def test_no_change(self):
+        text = self.diff(0, self.new()).out
+        self.assertEqual(text, "0 breaking, 0 unknown, 0 compatible, 2 unchanged\n")
+        self.assertIn("same", self.diff(0, self.new(), "--all").out)
+        # A folder is compared with a file as well.
+        self.write("folder/shipping.yaml", SHIPPING)
+        self.diff(0, self.path("folder"))
+
+    def test_accepts_may_loosen(self):
+        answer = self.diff(0, self.new(("required: [orderId]", "required: []")), "--json").json()
+        self.assertTrue(answer["compatible"])
+        (change,) = answer["changes"]
+        self.assertEqual((change["part"], change["change"], change["verdict"]), ("accepts", "loosened", "compatible"))
+        self.assertEqual(change["witness"]["acceptedBy"], "new")
+
+    def test_accepts_must_not_tighten(self):
+        new = self.new(("weight: { type: number }", "weight: { type: number, maximum: 30 }"))
+        text = self.diff(1, new).out
+        self.assertIn("breaking    1.0.0 accepts com.shipping.ship: tightened", text)
+        self.assertIn("put the change into a new one (2.0.0)", text)
+        answer = self.diff(1, new, "--json").json()
+        self.shows(answer["changes"][0], "com.shipping.ship", new)
+
+    def test_emits_must_not_loosen(self):
+        new = self.new(("required: [trackingId]", "required: []"))
+        answer = self.diff(1, new, "--json").json()
+        (change,) = answer["changes"]
+        self.assertEqual((change["part"], change["change"]), ("emits", "loosened"))
+        self.assertEqual(change["needsVersion"], "2.0.0")
+        self.shows(change, "evt.shipping.sent", new)
+
+    def shows(self, change, event, new):
+        """The witness is accepted by the one side and refused by the other."""
+        data = json.dumps(change["witness"]["data"])
+        sides = {"old": self.old, "new": new}
+        accepting = change["witness"]["acceptedBy"]
+        for name, path in sides.items():
+            code = 0 if name == accepting else 1
+            result = self.arvo("contract", "validate", path, "--type", event, stdin=data)
+            self.assertEqual(result.code, code, (name, result))
+
+    def test_a_new_version_may_be_anything(self):
+        new = self.write("new.yaml", SHIPPING + "  2.0.0: { accepts: { type: object } }\n")
+        self.assertIn("2.0.0 version: added", self.diff(0, new).out)
+        new = self.write("new.yaml", SHIPPING.replace("orderId: { type: string }", "orderId: { type: integer }") + "  2.0.0: { accepts: true }\n")
+        self.assertIn("put the change into a new one (2.0.0)", self.diff(1, new).out)
+
+    def test_a_contract_that_goes_breaks_its_users(self):
+        other = self.write("other.yaml", PAYMENT)
+        text = self.diff(1, other).out
+        self.assertIn("1.0.0 version: removed", text)
+        self.assertIn("keep the contract as long as anybody uses it", text)
+
+    def test_markdown_is_a_table(self):
+        new = self.new(("weight: { type: number }", "weight: { enum: [1, '|`x`'] }"))
+        lines = self.diff(1, new, "--markdown").out.splitlines()
+        rows = [line for line in lines if line.startswith("|")]
+        self.assertEqual(len(rows), 3)
+        for row in rows:
+            self.assertEqual(row.replace("\\|", "").count("|"), 7, row)
+        self.assertIn("**breaking**", rows[2])
+
+    def test_what_is_unknown_is_loud(self):
+        self.old = self.write("old.yaml", SHIPPING.replace("orderId: { type: string }", 'orderId: { type: string, pattern: "(?=a)b" }'))
+        new = self.write("new.yaml", SHIPPING.replace("orderId: { type: string }", 'orderId: { type: string, pattern: "(?=a)c" }'))
+        text = self.diff(0, new).out
+        self.assertIn("UNKNOWN: 1 could not be decided", text)
+        self.diff(1, new, "--strict")
+        answer = self.diff(0, new, "--json").json()
+        self.assertFalse(answer["compatible"])
+        self.assertEqual(answer["unknown"], 1)
+
+    def test_the_purchase_example_is_itself(self):
+        self.old = PURCHASE
+        self.assertIn(" 0 compatible", self.diff(0, PURCHASE).out)
+
+    def test_wrong_usage(self):
+        self.fails(2, "contract", "diff", self.old, says=["diff"])
+        self.fails(2, "contract", "diff", self.old, self.path("absent.yaml"), says=["absent.yaml"])
+        self.fails(2, "contract", "diff", self.path("absent.yaml"), self.old, says=["absent.yaml"])
+        broken = self.write("broken.yaml", SHIPPING.replace("type: com", "typ: com"))
+        self.fails(2, "contract", "diff", self.old, broken, says=["broken.yaml"])
+        self.fails(2, "contract", "diff", self.old, self.old, "--json", "--markdown", says=["--markdown"])
+
+
 if __name__ == "__main__":
     main()

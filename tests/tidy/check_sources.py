@@ -17,6 +17,7 @@ HEADER_LAYER = {
     "event": "event",
     "subject": "subject",
     "contract": "contract",
+    "diff": "contract",
     "example": "contract",
     "machine": "machine",
     "diagram": "machine",
