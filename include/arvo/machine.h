@@ -168,14 +168,17 @@ typedef struct arvo_machine_input {
      * machine goes on as an XState actor that was never stopped, which remembers what a persisted
      * snapshot does not hold: the order in which its states became active (spec 11.4). */
     const struct arvo_machine_output *previous;
+    /* Do not write `state` and `value` of the output: for a run that goes on from `previous`, where
+     * nobody reads them. A step without an event and without this writes them at any time. */
+    bool in_memory;
 } arvo_machine_input;
 
 typedef struct arvo_machine_output {
-    arvo_str state; /* the new persisted snapshot, compact JSON, key order of spec 11.14; arena */
-    arvo_str value; /* its `value`: a slice of state */
+    arvo_str state; /* the new persisted snapshot, compact JSON, key order of spec 11.14; arena.
+                       None with input.in_memory */
+    arvo_str value; /* its `value`, JSON: a slice of state */
     arvo_machine_status status;
     bool became_done; /* this step moved status to done */
-    const arvo_json *value_json;
     const arvo_json *context;
     const arvo_json *output; /* NULL: undefined */
     const arvo_emission *emissions;

@@ -138,7 +138,11 @@ step_print(const arvo_json *event, const arvo_machine_output *output)
     for (size_t i = 0; i < output->emission_count; i++)
         arvo_json_push(cli_arena(), emitted, emission_json(&output->emissions[i]));
     cli_set(line, "event", event);
-    cli_set(line, "value", output->value_json);
+    const arvo_json *value = NULL;
+    if (arvo_json_parse(output->value, cli_arena(), &value, NULL) != ARVO_OK)
+        value =
+            NULL; /* it was just written: only memory can be short, and then printing fails too */
+    cli_set(line, "value", value);
     cli_set(line, "status", cli_json_str(arvo_str_from(arvo_machine_status_name(output->status))));
     cli_set(line, "context", output->context);
     cli_set(line, "log", log);

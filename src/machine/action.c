@@ -234,7 +234,7 @@ run_action(run *r, const chart_action *action, const arvo_json *params)
 }
 
 bool
-arvo__run_actions(run *r, chart_actions actions, const arvo_json *params)
+arvo__run_actions_all(run *r, chart_actions actions, const arvo_json *params)
 {
     for (uint32_t i = 0; i < actions.count; i++)
         if (!run_work(r) || !run_action(r, &actions.items[i], params))

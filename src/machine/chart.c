@@ -88,9 +88,38 @@ child_find(const arvo_machine *machine, uint16_t parent, arvo_str segment)
     return CHART_NONE;
 }
 
+int
+arvo__chart_key_order(arvo_str a, arvo_str b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return a.len > 0 ? memcmp(a.ptr, b.ptr, a.len) : 0;
+}
+
+static uint16_t
+index_search(const arvo_machine *machine, const chart_state *parent, arvo_str key)
+{
+    uint32_t from = 0;
+    uint32_t to = parent->children.count;
+    while (from < to) {
+        const uint32_t middle = from + (to - from) / 2;
+        const uint16_t child = parent->by_key[middle];
+        const int order = arvo__chart_key_order(key, machine->states[child].key);
+        if (order == 0)
+            return child;
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return CHART_NONE;
+}
+
 uint16_t
 arvo__chart_child(const arvo_machine *machine, uint16_t parent, arvo_str key)
 {
+    if (machine->states[parent].by_key != NULL)
+        return index_search(machine, &machine->states[parent], key);
     const chart_states children = machine->states[parent].children;
     for (uint32_t i = 0; i < children.count; i++)
         if (arvo_str_equal(key, machine->states[children.items[i]].key))

@@ -15,8 +15,9 @@
 #include "machine/expr.h"
 #include "json/internal.h"
 
-#define CHART_NONE UINT16_MAX /* no state */
-#define CHART_ROOT 0u
+#define CHART_NONE      UINT16_MAX /* no state */
+#define CHART_INDEX_MIN 16u        /* children that are worth an index */
+#define CHART_ROOT      0u
 
 typedef enum chart_type {
     CHART_ATOMIC = 0,
@@ -102,14 +103,27 @@ typedef struct chart_action {
 
 /* ---- Transitions ---- */
 
+/* A state that a transition enters. */
+typedef struct chart_entry {
+    uint16_t state;
+    bool by_default; /* its initial actions run too */
+} chart_entry;
+
 typedef struct chart_transition {
     uint16_t source;
     bool reenter;
     bool is_static;  /* no target is a history state: `domain` is known */
+    bool is_plain;   /* what it leaves and enters when it is taken alone is known, see below */
     uint16_t domain; /* CHART_NONE: none, everything is left */
     chart_states targets;
     const chart_guard *guard; /* NULL: always */
     chart_actions actions;
+    /* If it is plain: it leaves the active states in [exit_from, exit_to) and enters these of the
+     * same range, in document order. None of it depends on histories or on other transitions. */
+    uint16_t exit_from;
+    uint16_t exit_to;
+    const chart_entry *entries;
+    uint32_t entry_count;
 } chart_transition;
 
 typedef struct chart_transitions {
@@ -127,6 +141,7 @@ typedef struct chart_handler {
 
 typedef struct chart_state {
     arvo_str key;
+    arvo_str quoted; /* the key as JSON text */
     arvo_str id;
     arvo_str done_type; /* xstate.done.state.{id} */
     uint16_t parent;    /* CHART_NONE: the root */
@@ -135,9 +150,11 @@ typedef struct chart_state {
     uint8_t type;       /* chart_type */
     uint8_t depth;
     bool is_deep;         /* of a history state */
+    bool asks_always;     /* it or an ancestor has `always` */
     bool has_number_keys; /* some child's key is an array index to JavaScript */
     bool is_number_key;
     chart_states children;    /* all */
+    const uint16_t *by_key;   /* children sorted by key, where they are many; or NULL */
     chart_states regions;     /* without history states */
     chart_states histories;   /* history children */
     chart_states targets;     /* of a history state: its default */
@@ -250,6 +267,9 @@ uint16_t arvo__chart_resolve_id(const arvo_machine *machine, arvo_str text, arvo
 uint16_t arvo__chart_resolve_path(
     const arvo_machine *machine, uint16_t from, arvo_str text, arvo_error *err);
 uint16_t arvo__chart_child(const arvo_machine *machine, uint16_t parent, arvo_str key);
+
+/* Some order of keys, quick to tell; as memcmp. */
+int arvo__chart_key_order(arvo_str a, arvo_str b);
 
 /* Domain of a transition whose effective targets are known (spec 11.6.2); CHART_NONE: none. */
 uint16_t arvo__chart_domain(

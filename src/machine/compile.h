@@ -94,6 +94,7 @@ arvo_status arvo__compile_transitions(compiler *c);
 arvo_status arvo__compile_contracts(compiler *c);
 arvo_status arvo__compile_chart(compiler *c);
 arvo_status arvo__compile_histories(compiler *c);
+arvo_status arvo__compile_plans(compiler *c);
 
 /* Services of a custom machine too (contracts.c). */
 arvo_status arvo__machine_link_services(arvo_machine *machine, arvo_error *err);

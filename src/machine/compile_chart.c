@@ -53,6 +53,8 @@ static const compile_key state_keys[] = {
     { "invoke", NO_INVOKE }, { "after", NO_AFTER },   { "route", NO_ROUTE }, { 0 },
 };
 
+_Static_assert(ARVO_MACHINE_STATES_MAX <= BITS_MEMBERS_MAX, "a set must hold every state");
+
 /* ---- Counting ---- */
 
 static arvo_status
@@ -263,6 +265,45 @@ allow_read(compiler *c, const arvo_json *json)
     return st;
 }
 
+/* ---- Keys ---- */
+
+static arvo_status
+key_quote(compiler *c, chart_state *state)
+{
+    arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    text.allocator = c->setup->allocator;
+    arvo_json_write_str(state->key, &text);
+    if (text.status == ARVO_OK)
+        state->quoted = arvo_arena_str_dup(c->arena, arvo_buf_str(&text));
+    arvo_buf_fini(&text);
+    return state->quoted.ptr != NULL ? ARVO_OK : arvo__nomem(c->err);
+}
+
+/* An index of the children, so that a stored value finds one of many without asking all. */
+static arvo_status
+children_index(compiler *c, chart_state *state)
+{
+    const chart_states children = state->children;
+    if (children.count < CHART_INDEX_MIN)
+        return ARVO_OK;
+    uint16_t *const index = arvo__compile_alloc(c, children.count, sizeof(*index));
+    if (index == NULL)
+        return arvo__nomem(c->err);
+    memcpy(index, children.items, children.count * sizeof(*index));
+    for (uint32_t gap = children.count / 2; gap > 0; gap /= 2) /* Shell sort */
+        for (uint32_t i = gap; i < children.count; i++) {
+            const uint16_t moved = index[i];
+            uint32_t at = i;
+            for (; at >= gap &&
+                   arvo__chart_key_order(c->states[index[at - gap]].key, c->states[moved].key) > 0;
+                 at -= gap)
+                index[at] = index[at - gap];
+            index[at] = moved;
+        }
+    state->by_key = index;
+    return ARVO_OK;
+}
+
 /* ---- Numbering ---- */
 
 static arvo_status
@@ -307,7 +348,7 @@ read_children(compiler *c, const arvo_json *states, uint16_t number, arvo_str pa
     c->states[number].children = (chart_states){ all, (uint32_t)count };
     c->states[number].regions = (chart_states){ regions, region_count };
     c->states[number].histories = (chart_states){ histories, history_count };
-    return ARVO_OK;
+    return children_index(c, &c->states[number]);
 }
 
 static arvo_status
@@ -328,6 +369,8 @@ read_state(compiler *c, const arvo_json *json, uint16_t parent, arvo_str key, ar
         number == CHART_ROOT ? "a machine" : "a state");
     if (st == ARVO_OK)
         st = type_read(c, json, state);
+    if (st == ARVO_OK)
+        st = key_quote(c, state);
     if (st == ARVO_OK)
         st = id_read(c, json, number, path);
     if (st == ARVO_OK)

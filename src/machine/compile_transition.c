@@ -536,11 +536,14 @@ output_compile(compiler *c, uint16_t number)
 static arvo_status
 always_compile(compiler *c, uint16_t number)
 {
+    const uint16_t parent = c->states[number].parent;
     const arvo_json *const always = arvo_json_get(c->nodes[number], "always");
+    c->states[number].asks_always = parent != CHART_NONE && c->states[parent].asks_always;
     if (always == NULL || arvo_json_type_of(always) == ARVO_JSON_NULL)
         return ARVO_OK;
     const size_t mark = arvo__compile_enter(c, ARVO_STR("always"));
     const arvo_status st = transitions_compile(c, number, always, &c->states[number].always);
+    c->states[number].asks_always |= c->states[number].always.count > 0;
     arvo__compile_leave(c, mark);
     return st;
 }
@@ -589,5 +592,5 @@ arvo__compile_transitions(compiler *c)
     machine->start =
         (chart_transition){ .source = CHART_ROOT, .reenter = true, .targets = { items, count } };
     transition_settle(c, &machine->start);
-    return ARVO_OK;
+    return arvo__compile_plans(c);
 }

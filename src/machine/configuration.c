@@ -19,7 +19,7 @@ list_new(run *r, node_list *list)
     list->count = 0;
     if (list->items == NULL || list->bits == NULL)
         return arvo__run_nomem(r);
-    bits_clear(list->bits, r->machine->words);
+    bits_clear(list->bits);
     return true;
 }
 
@@ -80,9 +80,10 @@ bool
 arvo__run_complete(run *r, run_nodes *nodes)
 {
     node_list list;
-    uint64_t *const has_child = arvo_arena_calloc(r->arena, r->machine->words, sizeof(*has_child));
+    uint64_t *const has_child = arvo__arena_alloc(r->arena, r->machine->words * sizeof(*has_child));
     if (has_child == NULL || !list_new(r, &list))
         return arvo__run_nomem(r);
+    bits_clear(has_child);
     for (uint32_t i = 0; i < nodes->count; i++) {
         const uint16_t parent = run_state(r, nodes->items[i])->parent;
         list_add(&list, nodes->items[i]);
@@ -119,89 +120,118 @@ is_complete(const run *r, const run_nodes *nodes)
 
 /* The root has its place even when nothing is active: XState allows leaving everything for nothing.
  */
-static void
+static bool
 tree_link(run *r, const run_nodes *nodes)
 {
-    r->first[CHART_ROOT] = CHART_NONE;
+    const uint32_t count = r->machine->state_count;
+    if (r->links == NULL)
+        r->links = arvo__arena_alloc(r->arena, 2 * (size_t)count * sizeof(*r->links));
+    if (r->links == NULL)
+        return arvo__run_nomem(r);
+    uint16_t *const first = r->links;
+    uint16_t *const next = first + count;
+    r->first = first;
+    r->next = next;
+    first[CHART_ROOT] = CHART_NONE;
     for (uint32_t i = 0; i < nodes->count; i++)
-        r->first[nodes->items[i]] = CHART_NONE;
+        first[nodes->items[i]] = CHART_NONE;
     for (uint32_t i = nodes->count; i-- > 0;) {
         const uint16_t state = nodes->items[i];
         const uint16_t parent = run_state(r, state)->parent;
         if (parent == CHART_NONE || !bits_has(nodes->bits, parent))
             continue;
-        r->next[state] = r->first[parent];
-        r->first[parent] = state;
+        next[state] = first[parent];
+        first[parent] = state;
     }
+    return true;
 }
 
 /* JavaScript puts keys that are array indices first, ascending: those are in document order. */
 static void
 tree_number_keys_first(run *r, uint16_t parent)
 {
+    uint16_t *const first = r->links;
+    uint16_t *const next = first + r->machine->state_count;
     uint16_t indices = CHART_NONE; /* head of the sorted chain */
     uint16_t others = CHART_NONE;
     uint16_t *others_end = &others;
-    for (uint16_t child = r->first[parent]; child != CHART_NONE;) {
-        const uint16_t following = r->next[child];
+    for (uint16_t child = first[parent]; child != CHART_NONE;) {
+        const uint16_t following = next[child];
         if (run_state(r, child)->is_number_key) {
             uint16_t *at = &indices;
             while (*at != CHART_NONE && *at < child)
-                at = &r->next[*at];
-            r->next[child] = *at;
+                at = &next[*at];
+            next[child] = *at;
             *at = child;
         } else {
             *others_end = child;
-            r->next[child] = CHART_NONE;
-            others_end = &r->next[child];
+            next[child] = CHART_NONE;
+            others_end = &next[child];
         }
         child = following;
     }
     uint16_t *end = &indices;
     while (*end != CHART_NONE)
-        end = &r->next[*end];
+        end = &next[*end];
     *end = others;
-    r->first[parent] = indices;
+    first[parent] = indices;
+}
+
+static bool
+tree_build(run *r, run_nodes *nodes)
+{
+    if (!tree_link(r, nodes))
+        return false;
+    if (!is_complete(r, nodes) && (!arvo__run_complete(r, nodes) || !tree_link(r, nodes)))
+        return false;
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        const chart_state *const node = run_state(r, nodes->items[i]);
+        if (node->has_number_keys && node->type == CHART_PARALLEL)
+            tree_number_keys_first(r, nodes->items[i]);
+    }
+    return true;
 }
 
 bool
 arvo__run_tree(run *r)
 {
     run_nodes nodes = r->now.nodes;
-    tree_link(r, &nodes);
-    if (!is_complete(r, &nodes)) {
-        if (!arvo__run_complete(r, &nodes))
-            return false;
-        tree_link(r, &nodes);
-    }
-    for (uint32_t i = 0; i < nodes.count; i++) {
-        const chart_state *const node = run_state(r, nodes.items[i]);
-        if (node->has_number_keys && node->type == CHART_PARALLEL)
-            tree_number_keys_first(r, nodes.items[i]);
-    }
-    return true;
+    return tree_build(r, &nodes);
+}
+
+bool
+arvo__run_tree_completed(run *r)
+{
+    return tree_build(r, &r->now.nodes);
 }
 
 /* ---- Values ---- */
 
 /* Of an active state: the key of an atomic child, else an object (spec 11.13). */
-static const arvo_json *
-value_of(run *r, uint16_t state)
+static void
+value_write(const run *r, uint16_t state, arvo_buf *text)
 {
-    const chart_state *const node = run_state(r, state);
     const uint16_t child = r->first[state];
-    if (node->type == CHART_COMPOUND && child != CHART_NONE && chart_is_leaf(run_state(r, child)))
-        return arvo_json_string_ref(r->arena, run_state(r, child)->key);
-    arvo_json *const object = arvo_json_object_new(r->arena);
-    for (uint16_t c = child; c != CHART_NONE; c = r->next[c])
-        arvo_json_set_ref(r->arena, object, run_state(r, c)->key, value_of(r, c));
-    return object;
+    if (run_state(r, state)->type == CHART_COMPOUND && child != CHART_NONE &&
+        chart_is_leaf(run_state(r, child))) {
+        run_put_str(text, run_state(r, child)->quoted);
+        return;
+    }
+    run_put(text, "{", 1);
+    for (uint16_t c = child; c != CHART_NONE; c = r->next[c]) {
+        if (c != child)
+            run_put(text, ",", 1);
+        run_put_str(text, run_state(r, c)->quoted);
+        run_put(text, ":", 1);
+        value_write(r, c, text);
+    }
+    run_put(text, "}", 1);
 }
 
-const arvo_json *
-arvo__run_value(run *r)
+void
+arvo__run_value_write(const run *r, arvo_buf *text)
 {
-    return value_of(r, CHART_ROOT);
+    value_write(r, CHART_ROOT, text);
 }
 
 /* ---- From a persisted value ---- */
@@ -273,9 +303,129 @@ arvo__run_nodes_from_value(run *r, const arvo_json *value, run_nodes *out, arvo_
     node_list list;
     if (!list_new(r, &list) || !add_value(r, &list, CHART_ROOT, value, what))
         return false;
-    run_nodes nodes = list_nodes(&list);
-    if (!arvo__run_complete(r, &nodes))
-        return false;
-    *out = nodes;
+    *out = list_nodes(&list);
     return true;
+}
+
+/* ---- From the text of a value ---- */
+
+#define TEXT_KEYS_MAX 16u /* of one object; a value with more goes through JSON */
+
+/* Text that is being read; `at` NULL: it has another form than ours. */
+typedef struct value_text {
+    const char *at;
+    const char *end;
+} value_text;
+
+static bool
+text_take(value_text *t, char c)
+{
+    if (t->at == NULL || t->at == t->end || *t->at != c)
+        return false;
+    t->at++;
+    return true;
+}
+
+/* A string without escapes: what it says must be a state's key, which the caller checks. */
+static arvo_str
+text_string(value_text *t)
+{
+    if (!text_take(t, '"')) {
+        t->at = NULL;
+        return ARVO_STR_NONE;
+    }
+    const char *const begin = t->at;
+    while (t->at < t->end && *t->at != '"' && *t->at != '\\')
+        t->at++;
+    const arvo_str string = { begin, (size_t)(t->at - begin) };
+    if (!text_take(t, '"'))
+        t->at = NULL;
+    return string;
+}
+
+/* Over a string, or an object of such values. */
+static void
+text_skip(value_text *t)
+{
+    uint32_t depth = 0;
+    do {
+        if (text_take(t, '{')) {
+            depth++;
+        } else if (depth > 0 && text_take(t, '}')) {
+            depth--;
+        } else if (t->at == NULL || t->at == t->end) {
+            t->at = NULL;
+        } else if (depth > 0 && (*t->at == ',' || *t->at == ':')) {
+            t->at++;
+        } else {
+            (void)text_string(t);
+        }
+    } while (t->at != NULL && depth > 0);
+}
+
+static uint16_t
+text_child(const run *r, const node_list *list, uint16_t state, value_text *t)
+{
+    const arvo_str key = text_string(t);
+    const uint16_t child =
+        t->at != NULL ? arvo__chart_child(r->machine, state, key) : (uint16_t)CHART_NONE;
+    if (child != CHART_NONE && run_state(r, child)->type != CHART_HISTORY &&
+        !bits_has(list->bits, child))
+        return child;
+    t->at = NULL;
+    return CHART_NONE;
+}
+
+/* As add_value(): all children of an object first, then what is in each. */
+static void
+add_text(const run *r, node_list *list, uint16_t state, value_text *t)
+{
+    const chart_state *const node = run_state(r, state);
+    uint16_t children[TEXT_KEYS_MAX];
+    const char *inner[TEXT_KEYS_MAX];
+    uint32_t count = 0;
+    if (node->type == CHART_COMPOUND && t->at != NULL && t->at < t->end && *t->at == '"') {
+        const uint16_t child = text_child(r, list, state, t);
+        if (child != CHART_NONE)
+            list_add(list, child);
+        return;
+    }
+    if (node->has_number_keys || !text_take(t, '{'))
+        t->at = NULL;
+    while (t->at != NULL && !text_take(t, '}')) {
+        if (count == TEXT_KEYS_MAX || (count > 0 && !text_take(t, ',')) ||
+            (count > 0 && node->type == CHART_COMPOUND)) {
+            t->at = NULL;
+            return;
+        }
+        children[count] = text_child(r, list, state, t);
+        if (!text_take(t, ':'))
+            t->at = NULL;
+        if (t->at == NULL)
+            return;
+        list_add(list, children[count]);
+        inner[count++] = t->at;
+        text_skip(t);
+    }
+    for (uint32_t i = 0; i < count && t->at != NULL; i++) {
+        value_text child = { inner[i], t->end };
+        add_text(r, list, children[i], &child);
+        if (child.at == NULL)
+            t->at = NULL;
+    }
+}
+
+arvo_str
+arvo__run_nodes_from_text(run *r, arvo_str text, run_nodes *out)
+{
+    node_list list;
+    value_text t = { text.ptr, text.ptr + text.len };
+    if (!list_new(r, &list))
+        return ARVO_STR_NONE;
+    list_add(&list, CHART_ROOT);
+    add_text(r, &list, CHART_ROOT, &t);
+    if (t.at == NULL)
+        return ARVO_STR_NONE;
+    *out = list_nodes(&list);
+    return (arvo_str){ t.at, (size_t)(t.end - t.at) };
 }

@@ -71,6 +71,7 @@ add_history(run *r, uint16_t state)
 {
     const chart_state *const node = run_state(r, state);
     const run_history *const recalled = arvo__run_recall(r, state);
+    r->met_history = true;
     if (recalled != NULL)
         return add_recalled(r, node, &recalled->nodes);
     for (uint32_t i = 0; i < node->targets.count; i++) {
@@ -166,8 +167,8 @@ entry_of(run *r, const chart_transition *t)
 bool
 arvo__run_entry_set(run *r)
 {
-    bits_clear(r->entering, r->machine->words);
-    bits_clear(r->by_default, r->machine->words);
+    bits_clear(r->entering);
+    bits_clear(r->by_default);
     r->entry_depth = 0;
     for (uint32_t i = 0; i < r->enabled_count; i++)
         if (!entry_of(r, r->enabled[i]))

@@ -22,23 +22,20 @@ static bool
 run_init(run *r, const arvo_machine *machine, const arvo_machine_input *input, arvo_arena *arena)
 {
     const size_t words = machine->words;
-    const size_t states = machine->state_count;
     *r = (run){
         .machine = machine,
         .arena = arena,
+        .in_memory = input->in_memory,
         .scope = { .input = input->input, .arena = arena, .impl = &r->impl },
     };
     uint64_t *const bits = arvo__arena_alloc(arena, 5 * words * sizeof(*bits));
-    uint16_t *const links = arvo__arena_alloc(arena, 2 * states * sizeof(*links));
-    if (bits == NULL || links == NULL)
+    if (bits == NULL)
         return false;
     r->active = bits;
     r->exiting = bits + words;
     r->entering = bits + 2 * words;
     r->by_default = bits + 3 * words;
     r->completed = bits + 4 * words;
-    r->first = links;
-    r->next = links + states;
     return true;
 }
 
@@ -57,9 +54,14 @@ answer(run *r, size_t size_hint, arvo_machine_output *out, arvo_error *err)
 {
     run_snapshot *const snapshot = arvo__arena_alloc(r->arena, sizeof(*snapshot));
     arvo_machine_output made = { 0 };
-    if (snapshot == NULL || !arvo__snapshot_write(r, size_hint, &made))
+    if (snapshot == NULL || (!r->in_memory && !arvo__snapshot_write(r, size_hint, &made)))
         return arvo__nomem(err);
     *snapshot = r->now;
+    snapshot->first = r->first;
+    snapshot->next = r->next;
+    made.status = r->now.status;
+    made.context = r->now.context;
+    made.output = r->now.output;
     made.snapshot = snapshot;
     made.emissions = r->emissions;
     made.emission_count = r->emission_count;
@@ -234,8 +236,8 @@ arvo_machine_execute(
         return arvo__nomem(err);
     if (input->previous != NULL) {
         r.now = *input->previous->snapshot;
-        if (!arvo__run_tree(&r))
-            return arvo__nomem(err);
+        r.first = r.now.first;
+        r.next = r.now.next;
         return go_on(&r, input, input->previous->state.len + STATE_BYTES_GUESS, out, err);
     }
     if (input->state.ptr == NULL)

@@ -33,6 +33,8 @@ struct arvo__snapshot {
     const arvo_json *output; /* NULL: undefined */
     const arvo_json *error;  /* NULL: undefined */
     arvo_machine_status status;
+    const uint16_t *first; /* of an answer: the tree of its value, see struct run */
+    const uint16_t *next;
 };
 
 typedef struct arvo__snapshot run_snapshot;
@@ -75,10 +77,11 @@ struct run {
     uint64_t *active; /* during a microstep: the states active now */
     uint64_t *exiting;
     uint64_t *entering;
-    uint64_t *by_default; /* entered by default: their initial actions run too */
-    uint64_t *completed;  /* parallel states whose done event this microstep has queued */
-    uint16_t *first;      /* tree of the value: first active child of an active state, ... */
-    uint16_t *next;       /* ... and next sibling */
+    uint64_t *by_default;  /* entered by default: their initial actions run too */
+    uint64_t *completed;   /* parallel states whose done event this microstep has queued */
+    const uint16_t *first; /* tree of the value: first active child of an active state, ... */
+    const uint16_t *next;  /* ... and next sibling; of the previous answer until we make our own: */
+    uint16_t *links;
 
     const chart_transition **enabled;
     uint32_t enabled_count;
@@ -97,7 +100,9 @@ struct run {
 
     uint32_t work;
     uint32_t entry_depth;
+    bool met_history; /* what is entered depends on a history state */
     bool is_start;
+    bool in_memory; /* nobody wants the snapshot as text */
     /* During the start XState runs custom actions after the macrostep (spec 11.8.2): a failing one
      * leaves the snapshot of the whole start, and nothing after it is seen. */
     bool start_failed;
@@ -130,7 +135,7 @@ bool arvo__run_eval(
 bool arvo__run_guard(run *r, const chart_guard *guard, const arvo_json *params, bool *out);
 
 /* action.c */
-bool arvo__run_actions(run *r, chart_actions actions, const arvo_json *params);
+bool arvo__run_actions_all(run *r, chart_actions actions, const arvo_json *params);
 bool arvo__run_raise(run *r, const arvo_json *event);
 bool arvo__run_log(run *r, arvo_str message);
 bool arvo__run_raise_done(run *r, arvo_str type, const arvo_json *output);
@@ -165,9 +170,15 @@ bool arvo__run_event(run *r);
 bool arvo__run_complete(run *r, run_nodes *nodes);
 /* Build the tree of the value from the active states. */
 bool arvo__run_tree(run *r);
-const arvo_json *arvo__run_value(run *r);
+/* The same of active states that are to be completed if they are not complete. */
+bool arvo__run_tree_completed(run *r);
+/* The state value as JSON text (spec 11.13). */
+void arvo__run_value_write(const run *r, arvo_buf *text);
 /* Nodes from a persisted value; false with `what` empty: out of memory. */
 bool arvo__run_nodes_from_value(run *r, const arvo_json *value, run_nodes *out, arvo_str *what);
+/* The same from text as arvo__run_value_write() makes it; what is left of the text behind the
+ * value, none: it has another form (or memory is out), ask JSON. */
+arvo_str arvo__run_nodes_from_text(run *r, arvo_str text, run_nodes *out);
 bool arvo__run_nodes_make(run *r, const uint16_t *items, uint32_t count, run_nodes *out);
 
 /* snapshot.c */
@@ -179,6 +190,30 @@ static inline const chart_state *
 run_state(const run *r, uint32_t number)
 {
     return &r->machine->states[number];
+}
+
+static inline bool
+arvo__run_actions(run *r, chart_actions actions, const arvo_json *params)
+{
+    return actions.count == 0 || arvo__run_actions_all(r, actions, params);
+}
+
+/* arvo_buf_append() without the call, where there is room. */
+static inline void
+run_put(arvo_buf *text, const char *bytes, size_t len)
+{
+    if (ARVO_UNLIKELY(len >= text->cap - text->len)) {
+        arvo_buf_append(text, bytes, len);
+        return;
+    }
+    memcpy(text->ptr + text->len, bytes, len);
+    text->len += len;
+}
+
+static inline void
+run_put_str(arvo_buf *text, arvo_str str)
+{
+    run_put(text, str.ptr, str.len);
 }
 
 static inline void

@@ -129,9 +129,33 @@ parts_check(const snapshot_parts *parts, arvo_error *err)
     return ARVO_OK;
 }
 
+/* The form that most stored snapshots have, written by us or by XState: active, without history.
+ * Its value is read as text and only the context becomes JSON. False: it has another form, or
+ * something is wrong with it, which the long way will find. */
+static bool
+read_plain(run *r, arvo_str text)
+{
+    const arvo_str head = ARVO_STR("{\"status\":\"active\",\"value\":");
+    const arvo_str middle = ARVO_STR(",\"historyValue\":{},\"context\":");
+    const arvo_str tail = ARVO_STR(",\"children\":{}}");
+    if (text.len < head.len + middle.len + tail.len || memcmp(text.ptr, head.ptr, head.len) != 0 ||
+        memcmp(text.ptr + text.len - tail.len, tail.ptr, tail.len) != 0)
+        return false;
+    const arvo_str inner = { text.ptr + head.len, text.len - head.len - tail.len };
+    const arvo_str rest = arvo__run_nodes_from_text(r, inner, &r->now.nodes);
+    if (rest.len < middle.len || memcmp(rest.ptr, middle.ptr, middle.len) != 0)
+        return false;
+    const arvo_str context = { rest.ptr + middle.len, rest.len - middle.len };
+    r->now.status = ARVO_MACHINE_ACTIVE;
+    return arvo_json_parse(context, r->arena, &r->now.context, NULL) == ARVO_OK &&
+           arvo_json_type_of(r->now.context) == ARVO_JSON_OBJECT;
+}
+
 arvo_status
 arvo__snapshot_read(run *r, arvo_str text, arvo_error *err)
 {
+    if (read_plain(r, text))
+        return arvo__run_tree_completed(r) ? ARVO_OK : arvo__nomem(err);
     const arvo_json *root = NULL;
     snapshot_parts parts = { 0 };
     arvo_error reason;
@@ -154,7 +178,7 @@ arvo__snapshot_read(run *r, arvo_str text, arvo_error *err)
     r->now.error = parts.error;
     if (!arvo__run_nodes_from_value(r, parts.value, &r->now.nodes, &what))
         return what.ptr != NULL ? wrong(err, what.ptr) : arvo__nomem(err);
-    if (!history_read(r, parts.history) || !arvo__run_tree(r))
+    if (!history_read(r, parts.history) || !arvo__run_tree_completed(r))
         return arvo__nomem(err);
     return ARVO_OK;
 }
@@ -176,13 +200,7 @@ text_free(void *self, void *ptr, size_t size)
     (void)size;
 }
 
-static void
-write_text(arvo_buf *text, const char *literal, size_t len)
-{
-    arvo_buf_append(text, literal, len);
-}
-
-#define WRITE_LITERAL(text, literal) write_text((text), (literal), sizeof(literal) - 1)
+#define WRITE_LITERAL(text, literal) run_put((text), (literal), sizeof(literal) - 1)
 
 static void
 history_write(const run *r, arvo_buf *text)
@@ -206,11 +224,15 @@ history_write(const run *r, arvo_buf *text)
 
 /* Key order of spec 11.14; returns where the value lies. */
 static arvo_str
-snapshot_text(const run *r, const arvo_json *value, arvo_buf *text)
+snapshot_text(const run *r, arvo_buf *text)
 {
-    WRITE_LITERAL(text, "{\"status\":\"");
-    arvo_buf_append_str(text, arvo_str_from(arvo_machine_status_name(r->now.status)));
-    arvo_buf_append_char(text, '"');
+    if (r->now.status == ARVO_MACHINE_ACTIVE) {
+        WRITE_LITERAL(text, "{\"status\":\"active\"");
+    } else {
+        WRITE_LITERAL(text, "{\"status\":\"");
+        run_put_str(text, arvo_str_from(arvo_machine_status_name(r->now.status)));
+        WRITE_LITERAL(text, "\"");
+    }
     if (r->now.output != NULL) {
         WRITE_LITERAL(text, ",\"output\":");
         arvo_json_write(r->now.output, text);
@@ -221,7 +243,7 @@ snapshot_text(const run *r, const arvo_json *value, arvo_buf *text)
     }
     WRITE_LITERAL(text, ",\"value\":");
     const size_t from = text->len;
-    arvo_json_write(value, text);
+    arvo__run_value_write(r, text);
     const size_t len = text->len - from;
     WRITE_LITERAL(text, ",\"historyValue\":{");
     history_write(r, text);
@@ -236,11 +258,10 @@ arvo__snapshot_write(run *r, size_t size_hint, arvo_machine_output *out)
 {
     const arvo_allocator allocator = { text_alloc, text_free, r->arena };
     arvo_buf text = { .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = &allocator };
-    const arvo_json *const value = arvo__run_value(r);
-    if (value == NULL || arvo_arena_failed(r->arena))
+    if (arvo_arena_failed(r->arena))
         return arvo__run_nomem(r);
     (void)arvo_buf_reserve(&text, size_hint);
-    const arvo_str value_text = snapshot_text(r, value, &text);
+    const arvo_str value_text = snapshot_text(r, &text);
     if (text.status != ARVO_OK)
         return arvo__run_nomem(r);
     /* Give back what was reserved too much, when nothing lies behind it. */
@@ -249,9 +270,5 @@ arvo__snapshot_write(run *r, size_t size_hint, arvo_machine_output *out)
         r->arena->cursor = text.ptr + used;
     out->state = arvo_buf_str(&text);
     out->value = value_text;
-    out->value_json = value;
-    out->status = r->now.status;
-    out->context = r->now.context;
-    out->output = r->now.output;
     return true;
 }

@@ -132,16 +132,13 @@ history_record(run *r, const run_history **out, uint32_t *out_count)
 static bool
 exit_set(run *r)
 {
-    bits_clear(r->exiting, r->machine->words);
+    bits_clear(r->exiting);
     for (uint32_t i = 0; i < r->enabled_count; i++) {
         uint32_t from;
         uint32_t to;
         if (!arvo__run_exit_range(r, r->enabled[i], &from, &to))
             return false;
-        if (from >= to)
-            continue;
-        for (uint32_t w = from >> 6; w <= (to - 1) >> 6; w++)
-            r->exiting[w] |= r->active[w] & bits_range_mask(w, from, to);
+        bits_add_in(r->exiting, r->active, from, to);
     }
     return true;
 }
@@ -247,20 +244,23 @@ final_entered(run *r, uint16_t final)
 /* ---- Entering ---- */
 
 static bool
+enter_state(run *r, uint32_t state, bool by_default)
+{
+    const chart_state *const node = run_state(r, state);
+    bits_add(r->active, state);
+    return arvo__run_actions(r, node->entry, NULL) &&
+           (!by_default || arvo__run_actions(r, node->initial_actions, NULL)) &&
+           (node->type != CHART_FINAL || final_entered(r, (uint16_t)state));
+}
+
+static bool
 enter_states(run *r)
 {
-    bits_clear(r->completed, r->machine->words);
+    bits_clear(r->completed);
     uint32_t state = bits_next(r->entering, 0, r->machine->state_count);
-    for (; state != BITS_NONE; state = bits_next(r->entering, state + 1, r->machine->state_count)) {
-        const chart_state *const node = run_state(r, state);
-        bits_add(r->active, state);
-        if (!arvo__run_actions(r, node->entry, NULL))
+    for (; state != BITS_NONE; state = bits_next(r->entering, state + 1, r->machine->state_count))
+        if (!enter_state(r, state, bits_has(r->by_default, state)))
             return false;
-        if (bits_has(r->by_default, state) && !arvo__run_actions(r, node->initial_actions, NULL))
-            return false;
-        if (node->type == CHART_FINAL && !final_entered(r, (uint16_t)state))
-            return false;
-    }
     return true;
 }
 
@@ -282,16 +282,13 @@ exit_for_good(run *r)
 static bool
 nodes_next(run *r)
 {
-    const uint32_t words = r->machine->words;
     const run_nodes before = r->now.nodes;
-    uint32_t count = 0;
-    for (uint32_t w = 0; w < words; w++)
-        count += (uint32_t)__builtin_popcountll(r->active[w]);
+    uint32_t count = bits_count(r->active);
     uint16_t *const items = arvo__arena_alloc(r->arena, (count + 1) * sizeof(*items));
-    uint64_t *const bits = arvo__arena_alloc(r->arena, words * sizeof(*bits));
+    uint64_t *const bits = arvo__arena_alloc(r->arena, r->machine->words * sizeof(*bits));
     if (items == NULL || bits == NULL)
         return arvo__run_nomem(r);
-    bits_copy(bits, r->active, words);
+    bits_copy(bits, r->active);
     count = 0;
     if (r->now.status == ARVO_MACHINE_DONE) {
         uint32_t state = r->machine->state_count;
@@ -321,16 +318,142 @@ transition_actions(run *r)
     return true;
 }
 
+/* ---- Microsteps of transitions whose entries are known ---- */
+
+#define PLAIN_TRANSITIONS_MAX 8u
+#define PLAIN_EXITS_MAX       64u
+
+typedef struct plain_step {
+    const chart_transition *by_range[PLAIN_TRANSITIONS_MAX]; /* in document order */
+    uint32_t count;
+    uint32_t entry_count;
+    uint16_t exits[PLAIN_EXITS_MAX]; /* the last in document order first */
+    uint32_t exit_count;
+} plain_step;
+
+/* Those with targets, if they leave ranges of states that do not meet: then none is in the way of
+ * another, and what they enter together is what each enters alone. */
+static bool
+plain_ranges(const run *r, plain_step *step)
+{
+    if (r->enabled_count > PLAIN_TRANSITIONS_MAX)
+        return false;
+    for (uint32_t i = 0; i < r->enabled_count; i++) {
+        const chart_transition *const t = r->enabled[i];
+        if (!t->is_plain)
+            return false;
+        if (t->exit_from >= t->exit_to)
+            continue;
+        uint32_t at = step->count++;
+        for (; at > 0 && step->by_range[at - 1]->exit_from > t->exit_from; at--)
+            step->by_range[at] = step->by_range[at - 1];
+        step->by_range[at] = t;
+        step->entry_count += t->entry_count;
+    }
+    for (uint32_t i = 1; i < step->count; i++)
+        if (step->by_range[i - 1]->exit_to > step->by_range[i]->exit_from)
+            return false;
+    return true;
+}
+
+static bool
+plain_leaves(const plain_step *step, uint16_t state)
+{
+    for (uint32_t i = 0; i < step->count; i++)
+        if (step->by_range[i]->exit_from <= state && state < step->by_range[i]->exit_to)
+            return true;
+    return false;
+}
+
+/* False: more than a list holds, or something that a history will recall. */
+static bool
+plain_exits(const run *r, plain_step *step)
+{
+    for (uint32_t i = 0; i < r->now.nodes.count; i++) {
+        const uint16_t state = r->now.nodes.items[i];
+        if (!plain_leaves(step, state))
+            continue;
+        if (step->exit_count == PLAIN_EXITS_MAX || run_state(r, state)->histories.count > 0)
+            return false;
+        uint32_t at = step->exit_count++;
+        for (; at > 0 && step->exits[at - 1] < state; at--)
+            step->exits[at] = step->exits[at - 1];
+        step->exits[at] = state;
+    }
+    return true;
+}
+
+/* As nodes_next(). */
+static bool
+plain_nodes_next(run *r, const plain_step *step)
+{
+    const run_nodes before = r->now.nodes;
+    uint16_t *const items =
+        arvo__arena_alloc(r->arena, (before.count + step->entry_count) * sizeof(*items));
+    uint64_t *const bits = arvo__arena_alloc(r->arena, r->machine->words * sizeof(*bits));
+    if (items == NULL || bits == NULL)
+        return arvo__run_nomem(r);
+    bits_copy(bits, r->active);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < before.count; i++)
+        if (!plain_leaves(step, before.items[i]))
+            items[count++] = before.items[i];
+    for (uint32_t i = 0; i < step->count; i++)
+        for (uint32_t k = 0; k < step->by_range[i]->entry_count; k++)
+            items[count++] = step->by_range[i]->entries[k].state;
+    r->now.nodes = (run_nodes){ items, count, bits };
+    r->has_changed = true;
+    return arvo__run_tree(r);
+}
+
+static bool
+plain_enter(run *r, const plain_step *step)
+{
+    bits_clear(r->completed);
+    for (uint32_t i = 0; i < step->count; i++)
+        for (uint32_t k = 0; k < step->by_range[i]->entry_count; k++) {
+            const chart_entry entry = step->by_range[i]->entries[k];
+            if (!run_work(r) || !enter_state(r, entry.state, entry.by_default))
+                return false;
+        }
+    return true;
+}
+
+static bool
+plain_microstep(run *r, const plain_step *step)
+{
+    bits_copy(r->active, r->now.nodes.bits);
+    for (uint32_t i = 0; i < step->exit_count; i++) {
+        if (!arvo__run_actions(r, run_state(r, step->exits[i])->exit, NULL))
+            return false;
+        bits_remove(r->active, step->exits[i]);
+    }
+    if (!transition_actions(r) || !plain_enter(r, step))
+        return false;
+    const bool is_done = r->now.status == ARVO_MACHINE_DONE;
+    if (is_done && !exit_for_good(r))
+        return false;
+    if (bits_equal(r->active, r->now.nodes.bits))
+        return true;
+    return is_done ? nodes_next(r) : plain_nodes_next(r, step);
+}
+
+/* ---- Any microstep ---- */
+
 /* Take the transitions in run->enabled (spec 11.8). */
 static bool
 microstep(run *r, bool is_initial)
 {
     if (r->enabled_count == 0)
         return true;
+    plain_step plain;
+    plain.count = plain.entry_count = plain.exit_count = 0;
+    if (!is_initial && plain_ranges(r, &plain) && plain_exits(r, &plain))
+        return plain_microstep(r, &plain);
     const run_history *history = r->now.history;
     uint32_t history_count = r->now.history_count;
-    bits_copy(r->active, r->now.nodes.bits, r->machine->words);
-    bits_clear(r->exiting, r->machine->words);
+    bits_copy(r->active, r->now.nodes.bits);
+    bits_clear(r->exiting);
     if (!arvo__run_remove_conflicts(r))
         return false;
     if (!is_initial &&
@@ -346,7 +469,7 @@ microstep(run *r, bool is_initial)
         bits_add(r->by_default, CHART_ROOT);
     if (!enter_states(r) || (r->now.status == ARVO_MACHINE_DONE && !exit_for_good(r)))
         return false;
-    if (!has_recorded && bits_equal(r->active, r->now.nodes.bits, r->machine->words))
+    if (!has_recorded && bits_equal(r->active, r->now.nodes.bits))
         return true;
     return nodes_next(r);
 }

@@ -305,8 +305,10 @@ static inline const char *
 xstate_step_differs(arvo_arena *arena, const arvo_machine_output *out, const arvo_json *step)
 {
     const arvo_json *status = xstate_str(arena, arvo_machine_status_name(out->status));
-    const char *text =
-        xstate_differs(arena, "value", out->value_json, arvo_json_get(step, "value"));
+    const arvo_json *value = NULL;
+    if (arvo_json_parse(out->value, arena, &value, NULL) != ARVO_OK)
+        return "the value is no JSON";
+    const char *text = xstate_differs(arena, "value", value, arvo_json_get(step, "value"));
     if (text == NULL)
         text = xstate_differs(arena, "status", status, arvo_json_get(step, "status"));
     if (text == NULL)

@@ -98,7 +98,7 @@ def blocks(path):
 
 def known_names():
     makefile = tree.read("Makefile")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     text = subprocess.run([COMMAND, "help"], capture_output=True, text=True, check=False).stdout
     return targets, set(re.findall(r"^  ([a-z]+) ", text, re.MULTILINE))
 
@@ -111,7 +111,7 @@ def commands(report):
             if block.language not in ("sh", "bash", "console"):
                 continue
             code = "\n".join(line.split(" #")[0] for line in block.text.split("\n"))
-            for target in re.findall(r"(?:^|[;&|]\s*)make ([a-z]+)", code, re.MULTILINE):
+            for target in re.findall(r"(?:^|[;&|]\s*)make ([a-z-]+)", code, re.MULTILINE):
                 if target not in targets:
                     report.problem(block.where, f"make {target}: no such target")
             for verb in re.findall(r"(?:^|[;&|(]\s*)(?:build/)?arvo ([a-z]+)", code, re.MULTILINE):

@@ -28,6 +28,95 @@ test_machine_run__toggle(void **state)
     arvo_machine_unref(machine);
 }
 
+/* A run in memory answers as one from bytes, and its bytes can be had later. */
+static void
+test_machine_run__in_memory(void **state)
+{
+    (void)state;
+    arvo_machine *machine = machine_of(
+        "'context':{'n':0},'type':'parallel','states':{'a':{'initial':'x','states':{'x':{'on':"
+        "{'e':'y'}},'y':{'on':{'e':{'target':'x','actions':{'type':'assign','params':{'n':"
+        "'${ .context.n + 1 }'}}}}},'h':{'type':'history'}}},'b':{'initial':'z','states':{'z':{"
+        "'on':{'e':{'actions':{'type':'log','params':{'message':'z'}}}}}}}}");
+    arvo_machine_output stored = start(machine);
+    arvo_machine_output kept =
+        execute(machine, &(arvo_machine_input){ .in_memory = true }, ARVO_OK);
+    for (int i = 0; i < 5; i++) {
+        assert_null(kept.state.ptr);
+        assert_null(kept.value.ptr);
+        const arvo_machine_output before = kept;
+        const arvo_machine_output written =
+            execute(machine, &(arvo_machine_input){ .previous = &before }, ARVO_OK);
+        assert_str(written.state, arvo_arena_printf(arena, "%.*s", ARVO_FMT(stored.state)).ptr);
+        assert_true(arvo_str_equal(written.value, stored.value));
+        stored = send_to(machine, stored.state, "{'type':'e'}");
+        kept = execute(
+            machine,
+            &(arvo_machine_input){
+                .previous = &before, .event = json("{'type':'e'}"), .in_memory = true },
+            ARVO_OK);
+        assert_int_equal(kept.log_count, 1);
+        assert_string_equal(text_of(kept.context), text_of(stored.context));
+    }
+    arvo_machine_unref(machine);
+}
+
+/* Snapshots in the usual form are read as text; every other form of the same goes through JSON. */
+static void
+test_machine_run__forms_of_a_snapshot(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "{'status':'active','value':{'a':{'b':'c'},'d':{}},'historyValue':{},'context':{'n':1},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'}, 'd':{}},'historyValue':{},'context':{'n':1},"
+        "'children':{}}",
+        "{'status':'active','value':{'\\u0061':{'b':'c'},'d':{}},'historyValue':{},'context':"
+        "{'n':1},'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'d':{},'d':{}},'historyValue':{},'context':"
+        "{'n':1},'children':{}}",
+        "{'value':{'a':{'b':'c'},'d':{}},'status':'active','context':{'n':1},'children':{}}",
+        "{'status':'active','value':{'a':{},'d':{}},'historyValue':{},'context':{'n':1},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{}},'historyValue':{},'context':{'n':1},'children':{}}",
+        "{'status':'active','value':{},'historyValue':{},'context':{'n':1},'children':{}}",
+    };
+    static const char *const wrong[] = {
+        "{'status':'active','value':{'a':{'b':'q'},'d':{}},'historyValue':{},'context':{},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c','e':{}},'d':{}},'historyValue':{},'context':{},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'h':{}},'historyValue':{},'context':{},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'d':'e'},'historyValue':{},'context':{},"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'d':{}},'historyValue':{},'context':[],"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'d':{}},'historyValue':{},'context':{,"
+        "'children':{}}",
+        "{'status':'active','value':{'a':{'b':'c'},'d':{},'historyValue':{},'context':{},"
+        "'children':{}}",
+        "{'status':'active','value':'','historyValue':{},'context':{},'children':{}}",
+        "{'status':'active','value':,'historyValue':{},'context':{},'children':{}}",
+        "{'status':'active','value':{'a,'historyValue':{},'context':{},'children':{}}",
+    };
+    arvo_machine *machine =
+        machine_of("'type':'parallel','states':{'a':{'initial':'b','states':{'b':{'initial':'c',"
+                   "'states':{'c':{},'e':{}}}}},'d':{},'h':{'type':'history'}}");
+    arvo_machine_output out;
+    for (size_t i = 0; i < ARVO_COUNT_OF(forms); i++) {
+        out = send_to(machine, quoted(forms[i]), "{'type':'none'}");
+        assert_value(&out, "{'a':{'b':'c'},'d':{}}");
+        assert_string_equal(text_of(out.context), quoted("{'n':1}").ptr);
+    }
+    for (size_t i = 0; i < ARVO_COUNT_OF(wrong); i++)
+        (void)execute(
+            machine,
+            &(arvo_machine_input){ .state = quoted(wrong[i]), .event = json("{'type':'none'}") },
+            ARVO_E_INCOMPATIBLE_STATE);
+    arvo_machine_unref(machine);
+}
+
 static void
 test_machine_run__input_and_context(void **state)
 {
@@ -647,6 +736,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine_run__toggle),
+        cmocka_unit_test(test_machine_run__in_memory),
+        cmocka_unit_test(test_machine_run__forms_of_a_snapshot),
         cmocka_unit_test(test_machine_run__input_and_context),
         cmocka_unit_test(test_machine_run__emissions_keep_their_order),
         cmocka_unit_test(test_machine_run__done),
