@@ -7,11 +7,11 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench fuzz coverage format install clean
+.PHONY: help setup configure build demo test bench bench-statechart fuzz coverage format install clean
 
 help: ## print this
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that are missing (tools/packages.txt)
 	@tools/setup.sh base
@@ -31,6 +31,10 @@ test: configure ## every suite, sanitizers and a second compiler included
 bench: configure ## measure, with peers in the same run
 	@tools/setup.sh bench
 	@tools/bench.sh $(BUILD)
+
+bench-statechart: configure ## measure statecharts and expressions, with XState in the same run
+	@tools/npm.sh bench || echo "bench: without XState"
+	@tools/bench.sh $(BUILD) statechart expr
 
 fuzz: setup ## fuzz every target for FUZZ_SECONDS (default 60)
 	@tools/setup.sh fuzz

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Runs every benchmark that bench/meson.build builds, one after the other, and says on what.
+# Runs every benchmark that bench/meson.build builds, or those named, one after the other, and says
+# on what.
 #
-#   tools/bench.sh BUILD_DIR
+#   tools/bench.sh BUILD_DIR [NAME...]
 set -eu
 cd "$(dirname "$0")/.."
 dir=$1
+shift
 
 # Peers may have been installed since the folder was configured.
 meson setup --reconfigure "$dir" >/dev/null
@@ -15,7 +17,12 @@ echo "built:   $(${CC:-cc} --version | head -n 1)"
 failed=0
 for program in "$dir"/bench/bench_*; do
     [ -f "$program" ] && [ -x "$program" ] || continue
-    printf '\n== %s\n' "${program##*/bench_}"
+    name=${program##*/bench_}
+    case " $* " in
+        "  " | *" $name "*) ;;
+        *) continue ;;
+    esac
+    printf '\n== %s\n' "$name"
     "$program" || failed=1
 done
 exit $failed
