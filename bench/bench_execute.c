@@ -66,9 +66,9 @@ die(const char *what, const arvo_error *err)
             die(#call, &err);                                                                      \
     } while (0)
 
-/* ---- Random numbers ---------------------------------------------------------------
+/* ---- Random numbers --------------------------------------------------------------- */
 
- * An event that is played must give the ids that it gave when it was recorded: the child's events
+/* An event that is played must give the ids that it gave when it was recorded: the child's events
  * that follow carry the subject that its parent made. So what orchestrators draw depends on the
  * event's number; the system is asked all the same, because that is what it costs. */
 static _Thread_local struct {

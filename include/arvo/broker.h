@@ -8,6 +8,8 @@
  * With a store that has an outbox, delivery is from the outbox: an event is
  * done in the consumer's own commit, so a crash between two hops loses
  * nothing and repeats nothing. With any other store the queue is in memory.
+ * (An event in `default` and in other domains is done when its part in
+ * `default` is: whoever serves the others finds it in the history.)
  *
  * Several apps may share a store: an event of the outbox that nobody here made
  * and nobody here serves is left there. An event whose delivery fails stays
@@ -54,7 +56,8 @@ typedef struct arvo_broker_opts {
     arvo_memory *memory;     /* borrowed; the store whose outbox is delivered; NULL: queue only */
     uint32_t queue_max;      /* of the queue in memory; 0: the default */
     uint32_t deliveries_max; /* 0: the default */
-    /* Once per published event, in order, after it was handled. Return false to stop. */
+    /* Once per published event, in order, after it was handled. Return false to stop: an event of
+     * the outbox that nobody here serves is then shown again by the next resume. */
     bool (*on_event)(void *user, const arvo_delivery *delivery);
     void *user;
 } arvo_broker_opts;

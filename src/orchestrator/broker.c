@@ -487,7 +487,8 @@ broker_deliver(
             *err = why;
     }
     broker_show(broker, delivery);
-    if (st == ARVO_OK && entry == NULL && seq != 0) /* shown, so it is with whoever serves it */
+    /* Shown, so it is with whoever serves it; not so for sure with somebody who stops at it. */
+    if (st == ARVO_OK && entry == NULL && seq != 0 && !broker->is_stopped)
         st = broker->store->outbox_done(broker->store_self, seq, err);
     return st;
 }

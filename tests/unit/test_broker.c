@@ -79,6 +79,28 @@ test_broker__other_domains_are_shown_not_delivered(void **state)
     bench_close(&b);
 }
 
+/* Whoever stops may not have passed it on: it is shown again. */
+static void
+test_broker__what_was_shown_last_before_a_stop_is_shown_again(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, true, 0);
+    b.seen.stop_after = 2;
+    const arvo_event start =
+        fixture_start(&b.f, fixture_subject(&b.f, "arvo.orc.order", "1.0.0", NULL), "domains");
+    assert_ok(arvo_broker_publish(b.broker, &start, &b.f.err), b.f.err);
+    assert_string_equal(b.seen.types[1], "evt.note.first");
+    assert_int_equal(outbox_count(&b), 3);
+    b.seen.count = 0;
+    b.seen.stop_after = 0;
+    assert_ok(arvo_broker_resume(b.broker, &b.f.err), b.f.err);
+    static const char *const types[] = { "evt.note.first", "evt.note.second", "evt.note.third" };
+    assert_seen(&b.seen, types, ARVO_COUNT_OF(types));
+    assert_int_equal(outbox_count(&b), 0);
+    bench_close(&b);
+}
+
 static void
 test_broker__an_event_from_outside_finds_its_workflow_by_subject(void **state)
 {
@@ -436,6 +458,7 @@ main(void)
         cmocka_unit_test(test_broker__delivers_from_a_queue_without_an_outbox),
         cmocka_unit_test(test_broker__what_was_left_is_delivered_later),
         cmocka_unit_test(test_broker__other_domains_are_shown_not_delivered),
+        cmocka_unit_test(test_broker__what_was_shown_last_before_a_stop_is_shown_again),
         cmocka_unit_test(test_broker__an_event_from_outside_finds_its_workflow_by_subject),
         cmocka_unit_test(test_broker__bounds_and_addresses),
         cmocka_unit_test(test_broker__a_delivery_that_fails_is_shown_and_stays),

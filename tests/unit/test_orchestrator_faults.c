@@ -346,6 +346,63 @@ test_orchestrator_faults__error_messages_are_whole_and_valid(void **state)
     fixture_close(&f);
 }
 
+/* ---- Registries --------------------------------------------------------------------------- */
+
+typedef struct registry_answer {
+    arvo_status status;
+    const arvo_machine *machine;
+    char asked[64];
+} registry_answer;
+
+static arvo_status
+registry_resolve(
+    void *self, arvo_str name, arvo_str version, const arvo_machine **out, arvo_error *err)
+{
+    registry_answer *answer = self;
+    (void)snprintf(
+        answer->asked, sizeof(answer->asked), "%.*s@%.*s", ARVO_FMT(name), ARVO_FMT(version));
+    *out = answer->machine;
+    return answer->status != ARVO_OK
+               ? arvo_error_set(err, answer->status, ARVO_NO_OFFSET, "the registry says no")
+               : ARVO_OK;
+}
+
+static void
+test_orchestrator_faults__a_registry_of_ones_own(void **state)
+{
+    (void)state;
+    registry_answer answer = { .status = ARVO_OK };
+    const arvo_registry registry = { .version = ARVO_REGISTRY_OPS_VERSION,
+                                     .resolve = registry_resolve,
+                                     .self = &answer };
+    fixture f;
+    fixture_open_with(&f, (arvo_orchestrator_opts){ .registry = &registry });
+    const arvo_str subject = fixture_subject(&f, "arvo.orc.order", "0.0.0", NULL);
+    const arvo_event start = fixture_start(&f, subject, "plain");
+
+    answer.status = ARVO_E_NOMEM;
+    arvo_record record;
+    assert_int_equal(fixture_execute(&f, &start), ARVO_E_NOMEM);
+    assert_string_equal(answer.asked, "arvo.orc.order@0.0.0");
+    assert_false(fixture_read(&f, subject, &record));
+
+    answer = (registry_answer){ .status = ARVO_OK, .machine = f.machines[0] };
+    assert_ok(fixture_execute(&f, &start), f.err);
+    assert_int_equal(f.result.outcome, ARVO_OUTCOME_EXECUTED);
+    assert_str_is(f.result.version, "1.0.0");
+
+    /* The instance keeps its version; a registry that fails is the workflow's error. */
+    answer.status = ARVO_E_IO;
+    const arvo_event reply =
+        fixture_event(&f, "evt.payment.charge.success", subject, "{'paymentId':'p'}");
+    assert_ok(fixture_execute(&f, &reply), f.err);
+    assert_string_equal(answer.asked, "arvo.orc.order@1.0.0");
+    assert_int_equal(f.result.outcome, ARVO_OUTCOME_FAILED);
+    assert_str_is(f.result.error_name, "ConfigViolation");
+    assert_str_is(f.result.error_message, "the registry failed: the registry says no");
+    fixture_close(&f);
+}
+
 /* ---- Results ------------------------------------------------------------------------------- */
 
 /* Frees by overwriting, so that whoever still reads sees it. */
@@ -443,6 +500,7 @@ main(void)
         cmocka_unit_test(test_orchestrator_faults__the_outcome_of_whoever_was_first_is_the_answer),
         cmocka_unit_test(test_orchestrator_faults__any_refusal_of_an_engine_has_a_name),
         cmocka_unit_test(test_orchestrator_faults__error_messages_are_whole_and_valid),
+        cmocka_unit_test(test_orchestrator_faults__a_registry_of_ones_own),
         cmocka_unit_test(test_orchestrator_faults__a_result_outlives_the_caches),
         cmocka_unit_test(test_orchestrator_faults__out_of_memory_comes_before_the_commit),
         cmocka_unit_test(test_orchestrator_faults__a_duplicate_of_a_failure_says_so),
