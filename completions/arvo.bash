@@ -6,6 +6,9 @@ _arvo_options() {
     "machine check") echo "--json --sarif --strict --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
+    "machine paths") echo "--machine --json --help" ;;
+    "machine import") echo "--output --help" ;;
+    "machine export") echo "--machine --output --help" ;;
     "contract check") echo "--json --help" ;;
     "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
     "contract diff") echo "--strict --all --json --markdown --help" ;;
@@ -36,7 +39,7 @@ _arvo() {
         return
     fi
     case "$command" in
-    machine) actions="check simulate diagram" ;;
+    machine) actions="check simulate diagram paths import export" ;;
     contract) actions="check validate example diff" ;;
     schema) actions="validate" ;;
     event) actions="new validate" ;;

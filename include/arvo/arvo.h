@@ -16,9 +16,11 @@
 #include <arvo/machine.h>
 #include <arvo/memory.h>
 #include <arvo/orchestrator.h>
+#include <arvo/paths.h>
 #include <arvo/platform.h>
 #include <arvo/subject.h>
 #include <arvo/telemetry.h>
 #include <arvo/uri.h>
+#include <arvo/xstate.h>
 
 #endif

@@ -79,9 +79,10 @@ struct cli_args {
 };
 
 extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_machine_diagram,
-    cli_contract_check, cli_contract_validate, cli_contract_example, cli_contract_diff,
-    cli_schema_validate, cli_event_new, cli_event_validate, cli_subject_new, cli_subject_child,
-    cli_subject_decode, cli_ps, cli_show, cli_history, cli_bench;
+    cli_machine_import, cli_machine_export, cli_machine_paths, cli_contract_check,
+    cli_contract_validate, cli_contract_example, cli_contract_diff, cli_schema_validate,
+    cli_event_new, cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode,
+    cli_ps, cli_show, cli_history, cli_bench;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -170,6 +171,9 @@ void cli_schema_warnings(const arvo_schema *schema);
 /** Write a file whole; "-" is standard output. False: said why. */
 bool cli_file_write(const char *path, arvo_str text);
 
+/** A value over several lines, to a file or standard output; gives the exit code. */
+int cli_json_write(const arvo_json *value, const char *path);
+
 /* What names one machine: a file or folder, and which of the machines in it. */
 typedef struct cli_machine_opts {
     const char *path;
@@ -185,6 +189,15 @@ typedef struct cli_machine_opts {
  * CLI_USAGE. Owned (arvo_machine_unref()).
  */
 arvo_machine *cli_machine_load(const cli_machine_opts *opts);
+
+/** The document of the machine in a file. False: said why, the exit code is CLI_USAGE. */
+bool cli_machine_document(const cli_machine_opts *opts, arvo_document *out);
+
+/** The same of a document that is there already, without its contracts. */
+arvo_status cli_machine_compile(const arvo_document *document, arvo_machine **out, arvo_error *err);
+
+/** What import or export has to say, a line each on stderr, with the place in the file. */
+void cli_xstate_report(const arvo_document *document, const arvo_xstate_report *report);
 
 /* ---- Stores ------------------------------------------------------------------------ */
 

@@ -102,6 +102,24 @@ cli_file_write(const char *path, arvo_str text)
     return false;
 }
 
+int
+cli_json_write(const arvo_json *value, const char *path)
+{
+    arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    int exit_code = CLI_DONE;
+    cli_check_memory();
+    arvo_json_write_pretty(value, 2, &text);
+    arvo_buf_append_char(&text, '\n');
+    if (text.status != ARVO_OK) {
+        cli_error("output: %s", arvo_status_text(text.status));
+        exit_code = CLI_TRANSACTION;
+    } else if (!cli_file_write(path != NULL ? path : "-", arvo_buf_str(&text))) {
+        exit_code = CLI_USAGE;
+    }
+    arvo_buf_fini(&text);
+    return exit_code;
+}
+
 bool
 cli_documents_load(const char *path, arvo_document_list *out)
 {

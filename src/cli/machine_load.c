@@ -163,6 +163,18 @@ document_choose(const cli_machine_opts *opts, const arvo_document_list *document
     return NULL;
 }
 
+bool
+cli_machine_document(const cli_machine_opts *opts, arvo_document *out)
+{
+    arvo_document_list documents = { 0 };
+    if (!cli_documents_load(opts->path, &documents))
+        return false;
+    const arvo_document *found = document_choose(opts, &documents);
+    if (found != NULL)
+        *out = *found;
+    return found != NULL;
+}
+
 /* Those of --app, and the ones beside the machine, which the app may hold too. */
 static arvo_contracts *
 contracts_load(const cli_machine_opts *opts, const arvo_document_list *documents)
@@ -207,6 +219,15 @@ without_contracts(const arvo_document *document)
     return copy;
 }
 
+arvo_status
+cli_machine_compile(const arvo_document *document, arvo_machine **out, arvo_error *err)
+{
+    const arvo_document alone = without_contracts(document);
+    arvo_machine_setup setup = { 0 };
+    stand_ins(document->root, &setup);
+    return arvo_machine_create(&setup, &alone, out, err);
+}
+
 static arvo_machine *
 load_from_file(const cli_machine_opts *opts)
 {
@@ -222,10 +243,8 @@ load_from_file(const cli_machine_opts *opts)
     arvo_machine_setup setup = { .contracts = contracts };
     stand_ins(document->root, &setup);
     arvo_status st = arvo_machine_create(&setup, document, &machine, &err);
-    if (st == ARVO_E_NOT_FOUND && opts->apps.count == 0) {
-        const arvo_document alone = without_contracts(document);
-        st = arvo_machine_create(&setup, &alone, &machine, &err);
-    }
+    if (st == ARVO_E_NOT_FOUND && opts->apps.count == 0)
+        st = cli_machine_compile(document, &machine, &err);
     if (st != ARVO_OK)
         (void)cli_fail(&err);
     arvo_contracts_unref(contracts);

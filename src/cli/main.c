@@ -12,6 +12,9 @@ static const cli_command *const commands[] = {
     &cli_machine_check,
     &cli_machine_simulate,
     &cli_machine_diagram,
+    &cli_machine_import,
+    &cli_machine_export,
+    &cli_machine_paths,
     &cli_contract_check,
     &cli_contract_validate,
     &cli_contract_example,
@@ -34,7 +37,7 @@ static const struct {
     const char *summary;
 } verbs[] = {
     { "run", "handle an event: one step, or with --follow until nothing moves" },
-    { "machine", "check, simulate and draw machines" },
+    { "machine", "check, simulate, draw and walk machines; import and export XState's" },
     { "contract", "check contracts; validate and make data; compare two states of them" },
     { "schema", "validate a value against a JSON Schema" },
     { "event", "make and validate events" },

@@ -8,19 +8,47 @@
 #define MERMAID_COLUMNS 40u
 #define MERMAID_ROWS    3u
 
-/* Text of a label: what Mermaid reads as something else goes in as a character code. */
+/* What Mermaid's parser, or the HTML and Markdown that it makes of labels, would read as something
+ * else is written as a character that looks the same. Its codes (#59;) are shown as they are in
+ * some places. */
+static const struct {
+    char c;
+    const char *like;
+} lookalikes[] = {
+    { ';', "\xef\xbc\x9b" },  { ':', "\xef\xbc\x9a" }, { '<', "\xef\xbc\x9c" },
+    { '>', "\xef\xbc\x9e" },  { '&', "\xef\xbc\x86" }, { '"', "\xe2\x80\x9d" },
+    { '\\', "\xef\xbc\xbc" }, { '`', "\xe2\x80\x98" }, { '*', "\xe2\x88\x97" },
+    { '%', "\xef\xbc\x85" },  { '$', "\xef\xbc\x84" },
+};
+
 static void
 put_text(arvo_str text, arvo_buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
-        const unsigned char c = (unsigned char)text.ptr[i];
-        if (c < ' ')
-            arvo_buf_append_char(out, ' ');
-        else if (strchr("\"#;:<>&{}\\`", c) != NULL)
-            arvo_buf_printf(out, "#%u;", (unsigned)c);
+        const char c = text.ptr[i];
+        size_t k = 0;
+        while (k < ARVO_COUNT_OF(lookalikes) && lookalikes[k].c != c)
+            k++;
+        /* one alone means nothing: %%{, $$ */
+        const bool is_alone = (c == '%' || c == '$') && (i == 0 || text.ptr[i - 1] != c) &&
+                              (i + 1 == text.len || text.ptr[i + 1] != c);
+        if (k < ARVO_COUNT_OF(lookalikes) && !is_alone)
+            arvo_buf_append_str(out, arvo_str_from(lookalikes[k].like));
         else
-            arvo_buf_append_char(out, (char)c);
+            arvo_buf_append_char(out, (unsigned char)c < ' ' ? ' ' : c);
     }
+}
+
+/* Markdown would make a list or a heading of it. */
+static bool
+begins_markdown(arvo_str text)
+{
+    size_t digits = 0;
+    while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        digits++;
+    if (digits > 0)
+        return digits < text.len && (text.ptr[digits] == '.' || text.ptr[digits] == ')');
+    return text.len > 0 && strchr("-+#", text.ptr[0]) != NULL;
 }
 
 static void
@@ -31,6 +59,8 @@ put_rows(arvo_str text, arvo_buf *out)
     for (bool is_first = true; arvo__diagram_row(&rows, &row); is_first = false) {
         if (!is_first)
             arvo_buf_append_str(out, ARVO_STR("<br/>"));
+        else if (begins_markdown(row))
+            arvo_buf_append_str(out, ARVO_STR("\xe2\x80\x8b")); /* a space of no width */
         put_text(row, out);
         if (rows.is_cut)
             arvo_buf_append_str(out, ARVO_STR("\xe2\x80\xa6"));

@@ -93,7 +93,6 @@ static void
 stand_alone(int fd)
 {
     const struct rlimit none = { 0, 0 };
-    const struct rlimit data = { PROCESS_BYTES, PROCESS_BYTES };
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < ANSWER_FD && nowhere >= 0; i++)
         (void)dup2(nowhere, i);
@@ -101,7 +100,10 @@ stand_alone(int fd)
         (void)dup2(fd, ANSWER_FD);
     (void)close_range(ANSWER_FD + 1, ~0u, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef ARVO__ARENA_GUARDED /* AddressSanitizer's own memory is more */
+    const struct rlimit data = { PROCESS_BYTES, PROCESS_BYTES };
     (void)setrlimit(RLIMIT_DATA, &data);
+#endif
     const struct sigaction standard = { .sa_handler = SIG_DFL };
     for (int i = 1; i < NSIG; i++)
         (void)sigaction(i, &standard, NULL);

@@ -22,6 +22,8 @@ HEADER_LAYER = {
     "machine": "machine",
     "diagram": "machine",
     "check": "machine",
+    "paths": "machine",
+    "xstate": "machine",
     "memory": "memory",
     "orchestrator": "orchestrator",
     "broker": "orchestrator",

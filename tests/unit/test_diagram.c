@@ -219,8 +219,13 @@ test_diagram__dot_escapes(void **state)
     assert_holds(dot, "GO\\\\N");
     const char *const mermaid =
         drawn(machine, &(arvo_diagram_opts){ .format = ARVO_DIAGRAM_MERMAID });
-    assert_holds(mermaid, "state \"a#34;]#60;b#62;#38;#92;\" as s1\n");
-    assert_holds(mermaid, "s1 : x#34;]#59;#60;#38;#62;#92; / raise #60;B#62;\n");
+    assert_holds(
+        mermaid, "state \"a\xe2\x80\x9d]\xef\xbc\x9c"
+                 "b\xef\xbc\x9e\xef\xbc\x86\xef\xbc\xbc\" as s1\n");
+    assert_holds(
+        mermaid, "s1 : x\xe2\x80\x9d]\xef\xbc\x9b\xef\xbc\x9c\xef\xbc\x86\xef\xbc\x9e\xef\xbc\xbc "
+                 "/ raise \xef\xbc\x9c"
+                 "B\xef\xbc\x9e\n");
     arvo_machine_unref(machine);
 }
 
@@ -243,10 +248,13 @@ test_diagram__guards_and_actions_in_words(void **state)
         "'F':{'actions':{'type':'assign','params':'${ {n: 2} }'}},"
         "'G':null}}}",
         ARVO_DIAGRAM_MERMAID);
-    assert_holds(text, ": A [big and (big or big)]<br/>B [not big] / call#58; emit com.a.b<br/>");
-    assert_holds(text, "C [in a]<br/>D [big #123;#34;k#34;#58;1#125;]\n");
-    assert_holds(text, "s2 : E / if [big] note#59; emit x (p, q)\n");
-    assert_holds(text, "s2 : F / assign #123;n#58; 2#125;\n");
+    assert_holds(
+        text, ": A [big and (big or big)]<br/>B [not big] / call\xef\xbc\x9a emit com.a.b<br/>");
+    assert_holds(
+        text, "C [in a]<br/>D [big {\xe2\x80\x9dk\xe2\x80\x9d\xef\xbc\x9a"
+              "1}]\n");
+    assert_holds(text, "s2 : E / if [big] note\xef\xbc\x9b emit x (p, q)\n");
+    assert_holds(text, "s2 : F / assign {n\xef\xbc\x9a 2}\n");
     assert_holds(text, "s2 : G \xe2\x86\x92 nothing\n");
 }
 
@@ -275,6 +283,28 @@ test_diagram__long_texts_are_wrapped_and_cut(void **state)
             "}'}}}}",
             ARVO_DIAGRAM_DOT),
         "bbbbbbbbb]\" labeltooltip");
+}
+
+/* Each of these is something to Mermaid where it stands. */
+static void
+test_diagram__mermaid_names_that_mean_something(void **state)
+{
+    (void)state;
+    const char *const text = drawn_as(
+        "'initial':'1. a','states':{'1. a':{'on':{'%%{':'- b','a$$b':'- b','100%':'c$'}},'- b':{},"
+        "'c$':{'on':{'#x':'1'}},'1':{}}",
+        ARVO_DIAGRAM_MERMAID);
+    assert_holds(text, "state \"1\" as s1\n");
+    assert_holds(
+        text, "state \"\xe2\x80\x8b"
+              "1. a\" as s2\n");
+    assert_holds(text, "state \"\xe2\x80\x8b- b\" as s3\n");
+    assert_holds(text, "state \"c$\" as s4\n");
+    assert_holds(
+        text, "s2 --> s3 : \xef\xbc\x85\xef\xbc\x85{<br/>a\xef\xbc\x84\xef\xbc\x84"
+              "b\n");
+    assert_holds(text, "s2 --> s4 : 100%\n");
+    assert_holds(text, "s4 --> s1 : \xe2\x80\x8b#x\n");
 }
 
 /* ---- Failures ---- */
@@ -428,6 +458,7 @@ main(void)
         cmocka_unit_test(test_diagram__dot_boxes_and_arrows_between_them),
         cmocka_unit_test(test_diagram__dot_lights_the_active_states),
         cmocka_unit_test(test_diagram__dot_escapes),
+        cmocka_unit_test(test_diagram__mermaid_names_that_mean_something),
         cmocka_unit_test(test_diagram__guards_and_actions_in_words),
         cmocka_unit_test(test_diagram__long_texts_are_wrapped_and_cut),
         cmocka_unit_test(test_diagram__refuses_a_value_that_does_not_fit),
