@@ -104,7 +104,8 @@ is_known(const arvo_check *check, const arvo_finding *finding)
         if (other->rule == finding->rule && other->line == finding->line &&
             arvo_str_equal(other->file, finding->file) &&
             arvo_str_equal(other->pointer, finding->pointer) &&
-            arvo_str_equal(other->state, finding->state) &&
+            (finding->rule != &rules[CHECK_UNHANDLED_REPLY] ||
+             arvo_str_equal(other->state, finding->state)) &&
             arvo_str_equal(other->text, finding->text))
             return true;
     }
@@ -160,7 +161,10 @@ arvo__check_add(
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    finding_add(check, rule, place, place_line(place), arvo_str_from(text), help);
+    /* A text that was cut may end within a character. */
+    arvo_str whole = arvo_str_from(text);
+    whole.len = arvo__utf8_valid_prefix(whole);
+    finding_add(check, rule, place, place_line(place), whole, help);
 }
 
 /* ---- Errors of those who read documents ---- */

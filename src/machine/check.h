@@ -47,12 +47,34 @@
     X(BAD_ALLOW, "bad-allow", ERROR, "an `allow` without a rule or a reason",                      \
       "write {rule, reason}: a rule of docs/machine-check.md that warns, and why it is right "     \
       "here")                                                                                      \
+    X(UNDECLARED_EVENT, "undeclared-event", ERROR,                                                 \
+      "a handler of an event that no contract of the machine declares",                            \
+      "correct the type, or list the contract that emits it under contracts.services")             \
+    X(REFUSED_DATA, "refused-data", ERROR, "emitted data that the contract refuses",               \
+      "give the data that the contract's schema asks for")                                         \
     X(UNREACHABLE_STATE, "unreachable-state", WARNING, "a state that nothing leads to",            \
       "add a transition to it, or remove it")                                                      \
     X(DEAD_END, "dead-end", WARNING, "a state that is not final and that nothing leads out of",    \
       "add a transition out of it, or make it `type: final`")                                      \
+    X(UNHANDLED_REPLY, "unhandled-reply", WARNING,                                                 \
+      "a called service's reply or error that no state after the call handles",                    \
+      "handle it in `on` of the state that waits; `null` there says that it may be ignored")       \
+    X(SHADOWED_TRANSITION, "shadowed-transition", WARNING,                                         \
+      "a transition that an earlier one never lets be taken",                                      \
+      "move it before the other one, or give that one a guard")                                    \
     X(ENDLESS_ALWAYS, "endless-always", WARNING, "`always` transitions that never come to rest",   \
       "let one of the states wait for an event, or give a way out of the circle")                  \
+    X(REFUSED_OUTPUT, "refused-output", WARNING,                                                   \
+      "an output that the contract's `complete` refuses",                                          \
+      "give the data that the contract's `complete` asks for")                                     \
+    X(UNSET_CONTEXT, "unset-context", WARNING, "a context key that is read and never set",         \
+      "declare it in `context`, or assign it")                                                     \
+    X(UNKNOWN_FIELD, "unknown-field", WARNING,                                                     \
+      "an expression that reads what the event's schema does not have",                            \
+      "read a field that the schema declares, or declare it there")                                \
+    X(UNDECLARED_EMISSION, "undeclared-emission", WARNING,                                         \
+      "an emitted event that no contract declares",                                                \
+      "correct the type, or declare it in a contract; data of other types is not checked")         \
     X(UNUSED_ALLOW, "unused-allow", WARNING, "an `allow` that allows nothing", "remove it")
 
 typedef enum check_rule {
@@ -134,7 +156,10 @@ arvo__check_repair(arvo_arena *arena, const arvo_json *root, arvo_str pointer, c
 
 /* ---- One machine ------------------------------------------------------------------ */
 
-typedef struct machine_check {
+typedef struct machine_check machine_check;
+typedef struct check_read check_read;
+
+struct machine_check {
     arvo_check *check;
     arvo_arena *arena; /* the check's */
     const arvo_machine *machine;
@@ -146,8 +171,13 @@ typedef struct machine_check {
     arvo_str *paths;
     uint8_t *reachable; /* by state */
     arvo_buf pointer;   /* where the walk is */
-    size_t steps_left;  /* of the walk; at 0 it stops, and what was not seen may be anything */
-} machine_check;
+    arvo__map raised;   /* types that it raises */
+    arvo__map assigned; /* keys of its context */
+    bool raises_any;    /* types that cannot be told, too */
+    bool assigns_any;
+    check_read *reads; /* fields of events */
+    size_t steps_left; /* of the walk; at 0 it stops, and what was not seen may be anything */
+};
 
 /* What a machine's chart, expressions and contracts say; `root`: its document, perhaps repaired. */
 arvo_status arvo__check_chart(
@@ -181,11 +211,60 @@ bool arvo__check_may_be_done(const arvo_machine *machine, const uint8_t *seen, u
 bool arvo__check_handler_lives(
     const arvo_machine *machine, const uint8_t *seen, uint16_t state, const chart_handler *handler);
 
+/* "did you mean 'x'?" for a name that is nearly one of `names`; none: it is not. */
+arvo_str arvo__check_suggest(arvo_arena *arena, arvo_str name, const arvo_str *names, size_t count);
+
 /* The handler of an exact descriptor; NULL: none. */
 const chart_handler *
 arvo__check_handler_find(const arvo_machine *machine, uint16_t state, arvo_str descriptor);
 
+/* ---- Going through the document (check_walk.c) ---- */
+
+typedef enum check_slot {
+    CHECK_SLOT_STATE,      /* entry, exit, initial actions, output; of the root: context */
+    CHECK_SLOT_TRANSITION, /* guards and actions */
+    CHECK_SLOT_NAMED       /* an entry of `guards` or `actions` in itself */
+} check_slot;
+
+typedef struct check_where {
+    uint16_t state;
+    check_slot slot;
+    arvo_str event;                     /* the one type that is handled; none: any, or unknown */
+    const chart_transition *transition; /* NULL: none */
+} check_where;
+
+/* What is called for each thing; mc->pointer says where it is. Named guards and actions are gone
+ * into from wherever they are referred to. */
+typedef struct check_visitor {
+    void (*expression)(machine_check *mc, const check_where *where, arvo_str program);
+    void (*action)(
+        machine_check *mc, const check_where *where, arvo_str name, const arvo_json *params);
+    void (*handler)(
+        machine_check *mc, const check_where *where, const chart_handler *handler); /* in `on` */
+    void (*transitions)(machine_check *mc, const check_where *where, const arvo_json *list);
+} check_visitor;
+
+/* False: it did not see everything. */
+bool arvo__check_walk(machine_check *mc, const check_visitor *visitor);
+
+bool arvo__check_is_expression(const arvo_json *value);
+
 /* ---- Groups of rules ---- */
+
+void arvo__check_places(machine_check *mc); /* check_facts.c: all that follow, place by place */
+void arvo__check_handler(machine_check *mc, const check_where *where, const chart_handler *handler);
+void arvo__check_order(machine_check *mc, const check_where *where, const arvo_json *list);
+void arvo__check_emission(machine_check *mc, const check_where *where, const arvo_json *params);
+void arvo__check_expression(machine_check *mc, const check_where *where, arvo_str program);
+void arvo__check_context_read(machine_check *mc, const check_where *where, arvo_str key);
+void arvo__check_fields(machine_check *mc); /* after the walk */
+void arvo__check_output(machine_check *mc);
+
+/* The data of an emission whose params stand where mc->pointer is, against the rule of a contract
+ * with this URI. */
+void arvo__check_data(
+    machine_check *mc, uint16_t state, const arvo_json *params, const arvo_event_rule *rule,
+    arvo_str uri);
 
 void arvo__check_graph(machine_check *mc); /* unreachable-state, dead-end, endless-always */
 

@@ -168,8 +168,12 @@ arvo__check_chart(
     const size_t first = check->count;
     if (read_states(&mc)) {
         mc.pointer.len = 0;
-        if (reachable_find(&mc) && !is_repaired)
+        if (!reachable_find(&mc))
+            check->has_failed = true;
+        else if (!is_repaired)
             arvo__check_graph(&mc);
+        if (!check->has_failed)
+            arvo__check_places(&mc);
         const size_t last = check->count;
         for (uint32_t i = machine->state_count; i-- > 0;) /* the inner states first */
             allow_state(&mc, (uint16_t)i, first, last);

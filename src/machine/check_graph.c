@@ -2,7 +2,8 @@
 
 #include "machine/check.h"
 
-#define NAMES_BYTES_MAX 400u /* of a circle's states in a message */
+#define LIST_MAX        1000u /* transitions of a list that are compared with each other */
+#define NAMES_BYTES_MAX 400u  /* of a circle's states in a message */
 
 /* ---- unreachable-state ---- */
 
@@ -225,6 +226,43 @@ check_endless(machine_check *mc)
     for (uint32_t i = 0; i < count; i++)
         if (e.is_in[i])
             endless_report(&e, (uint16_t)i);
+}
+
+/* ---- shadowed-transition ---- */
+
+/* Whether a transition is taken whenever it is looked at. */
+static bool
+is_unguarded(const arvo_json *transition)
+{
+    const arvo_json *const guard = arvo_json_get(transition, "guard");
+    return guard == NULL || arvo_str_is(arvo_json_str(guard), "${ true }");
+}
+
+/* Of a list the first transition whose guard holds is taken: none behind one without a guard, and
+ * none behind one with the same. Guards give the same for the same, in C too. */
+void
+arvo__check_order(machine_check *mc, const check_where *where, const arvo_json *list)
+{
+    const size_t count = mc->is_repaired ? 0 : arvo_json_count(list);
+    for (size_t i = 1; i < count && i < LIST_MAX; i++) {
+        size_t before = 0;
+        while (before < i && !is_unguarded(arvo_json_at(list, before)) &&
+               !arvo_json_equal(
+                   arvo_json_get(arvo_json_at(list, before), "guard"),
+                   arvo_json_get(arvo_json_at(list, i), "guard")))
+            before++;
+        if (before == i)
+            continue;
+        const bool is_free = is_unguarded(arvo_json_at(list, before));
+        const arvo_str pointer =
+            arvo_arena_printf(mc->arena, "%.*s/%zu", ARVO_FMT(arvo_buf_str(&mc->pointer)), i);
+        arvo__check_at_state(
+            mc, CHECK_SHADOWED_TRANSITION, where->state, pointer, ARVO_STR_NONE,
+            "this transition is never taken: number %zu of the list %s", before + 1,
+            is_free ? "always is, before it" : "has the same guard, and is taken before it");
+        if (is_free)
+            return; /* one is enough for all that follow */
+    }
 }
 
 void

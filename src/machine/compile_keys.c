@@ -97,6 +97,14 @@ arvo__compile_suggest(compiler *c, arvo_str name, const arvo_str *names, size_t 
     return text.ptr != NULL ? text : ARVO_STR("");
 }
 
+arvo_str
+arvo__check_suggest(arvo_arena *arena, arvo_str name, const arvo_str *names, size_t count)
+{
+    compiler c = { .arena = arena };
+    const arvo_str text = arvo__compile_suggest(&c, name, names, count);
+    return text.len > 2 ? (arvo_str){ text.ptr + 2, text.len - 2 } : ARVO_STR_NONE;
+}
+
 /* ---- Keys ---- */
 
 static const compile_key *

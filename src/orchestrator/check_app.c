@@ -258,14 +258,34 @@ check_together(app_check *c, arvo_error *err)
 
 /* ---- All of it ---- */
 
+/* Which contracts are in arvo-core's exported form, where `additionalProperties: false` means that
+ * other keys are dropped. */
+static bool
+stripping_find(app_check *c)
+{
+    arvo_str *const uris =
+        arvo_arena_calloc(c->check->arena, c->app->document_count + 1, sizeof(*uris));
+    size_t count = 0;
+    for (size_t i = 0; i < c->app->document_count && uris != NULL; i++) {
+        const arvo_json *const root = c->app->documents[i]->root;
+        if (arvo_json_get(root, "kind") == NULL)
+            uris[count++] = arvo_json_str(arvo_json_get(root, "uri"));
+    }
+    c->check->stripping = uris;
+    c->check->stripping_count = count;
+    c->check->knows_stripping = uris != NULL;
+    return uris != NULL;
+}
+
 static arvo_status
-check_read(app_check *c, arvo_error *err)
+check_all(app_check *c, arvo_error *err)
 {
     arvo_arena *const arena = c->check->arena;
     const size_t count = c->app->document_count;
     c->documents = arvo_arena_calloc(arena, count + 1, sizeof(*c->documents));
     c->lost = arvo_arena_calloc(arena, 2 * count + 1, sizeof(*c->lost));
-    if (!arvo__app_make_room(c->app) || c->documents == NULL || c->lost == NULL)
+    if (!arvo__app_make_room(c->app) || c->documents == NULL || c->lost == NULL ||
+        !stripping_find(c))
         return arvo__nomem(err);
     const arvo_status st = check_documents(c, err);
     return st == ARVO_OK ? check_together(c, err) : st;
@@ -281,8 +301,10 @@ arvo_app_check(
     arvo_status st = arvo__app_read(paths, path_count, &c.app, err);
     if (st != ARVO_OK)
         return st;
-    st = check_read(&c, err);
+    st = check_all(&c, err);
     arvo__check_sort(check);
+    check->knows_stripping = false; /* what it knows is of this app, and in its memory */
+    check->stripping_count = 0;
     if (out != NULL)
         *out = st == ARVO_OK && arvo_check_errors(check) == 0 ? c.app : NULL;
     if (out == NULL || *out == NULL)
