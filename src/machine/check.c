@@ -210,17 +210,26 @@ arvo__check_error_pointer(const arvo_document *document, const arvo_error *err)
     return (arvo_str){ said.ptr, 0 };
 }
 
-/* What is said behind the last `mark` is what to do; none: there is no such mark. */
+/* What is said behind the last `mark` that stands in no brackets and no code is what to do; none:
+ * there is no such mark. */
 static arvo_str
 help_cut(arvo_str *said, char mark)
 {
-    for (size_t i = said->len; i-- > 1;)
-        if (said->ptr[i - 1] == mark && said->ptr[i] == ' ') {
-            const arvo_str help = { said->ptr + i + 1, said->len - i - 1 };
-            said->len = i - 1;
-            return help;
-        }
-    return ARVO_STR_NONE;
+    size_t at = 0;
+    int depth = 0;
+    bool is_code = false;
+    for (size_t i = 0; i + 1 < said->len; i++) {
+        const char c = said->ptr[i];
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        is_code ^= c == '`';
+        if (c == mark && said->ptr[i + 1] == ' ' && depth == 0 && !is_code)
+            at = i;
+    }
+    if (at == 0)
+        return ARVO_STR_NONE;
+    const arvo_str help = { said->ptr + at + 2, said->len - at - 2 };
+    said->len = at;
+    return help;
 }
 
 void

@@ -296,9 +296,11 @@ arvo__check_data(
     const bool is_none = arvo_json_is_nullish(data);
     const arvo_str pointer = arvo_arena_printf(
         mc->arena, "%.*s/params%s", ARVO_FMT(arvo_buf_str(&mc->pointer)), is_none ? "" : "/data");
-    if (is_none)
-        data = arvo_json_object_new(mc->arena);
     shape s = { .mc = mc, .rule = CHECK_REFUSED_DATA, .state = state };
+    if (is_none) { /* as the orchestrator has it then */
+        data = arvo_json_null();
+        s.help = ARVO_STR("add `data`");
+    }
     check_value(&s, rule, uri, pointer, data);
 }
 

@@ -82,6 +82,31 @@ harmless_log(arvo_arena *arena)
     return action;
 }
 
+/* A state that is wrong as a whole: what is in it stays, and what others say of it. */
+static const arvo_json *
+harmless_state(arvo_arena *arena, const arvo_json *state)
+{
+    arvo_json *const copy = arvo_json_object_new(arena);
+    const arvo_json *const states = arvo_json_get(state, "states");
+    const arvo_json *const id = arvo_json_get(state, "id");
+    const arvo_json *const initial = arvo_json_get(state, "initial");
+    const bool is_parallel = arvo_str_is(arvo_json_str(arvo_json_get(state, "type")), "parallel");
+    if (arvo_json_str(id).len > 0)
+        arvo_json_set_ref(arena, copy, ARVO_STR("id"), id);
+    if (arvo_json_count(states) == 0)
+        return copy;
+    arvo_json_set_ref(arena, copy, ARVO_STR("states"), states);
+    if (is_parallel)
+        arvo_json_set_ref(arena, copy, ARVO_STR("type"), arvo_json_get(state, "type"));
+    else if (initial != NULL)
+        arvo_json_set_ref(arena, copy, ARVO_STR("initial"), initial);
+    else
+        arvo_json_set_ref(
+            arena, copy, ARVO_STR("initial"),
+            arvo_json_string_ref(arena, arvo_json_key_at(states, 0)));
+    return copy;
+}
+
 /* How much of the path is replaced, and by what; NULL value: the member is removed. */
 typedef struct repair {
     size_t keep; /* tokens that lead to what is replaced */
@@ -137,8 +162,6 @@ static bool
 repair_find(arvo_arena *arena, const repair_path *path, repair *out)
 {
     const size_t i = after_states(path);
-    if (i >= path->count)
-        return false; /* a whole state: who knows what was meant */
     if (token_is(path, i, "entry") || token_is(path, i, "exit"))
         return repair_actions(arena, path, i, out);
     if (token_is(path, i, "on"))
@@ -205,6 +228,9 @@ arvo__check_repair(arvo_arena *arena, const arvo_json *root, arvo_str pointer, c
     if (rule == CHECK_DUPLICATE_ID && after_states(&path) == path.count) {
         const arvo_json *const state = arvo_json_pointer_get(root, pointer);
         what = (repair){ path.count, replace_id(arena, state, pointer) };
+    } else if (after_states(&path) == path.count) {
+        const arvo_json *const state = arvo_json_pointer_get(root, pointer);
+        what = (repair){ path.count, harmless_state(arena, state) };
     } else if (!repair_find(arena, &path, &what)) {
         return NULL;
     }

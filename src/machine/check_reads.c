@@ -191,9 +191,11 @@ event_rule(const reads *r)
     const arvo_str type = r->where->event;
     if (type.ptr == NULL || machine->self == NULL)
         return NULL;
-    if (arvo_machine_service_emitting(machine, type, &rule) != NULL)
-        return arvo__map_find(&r->mc->raised, type) == NULL ? rule : NULL;
-    return NULL;
+    if (arvo__map_find(&r->mc->raised, type) != NULL)
+        return NULL;
+    if (arvo_str_equal(type, machine->self->accepts.type)) /* a second start */
+        return &machine->self->accepts;
+    return arvo_machine_service_emitting(machine, type, &rule) != NULL ? rule : NULL;
 }
 
 static void
