@@ -190,7 +190,9 @@ check_replies(
     arvo_str names = ARVO_STR("");
     if (!mc->reachable[where->state] || !after_action(mc, where, &after) || !waits_anywhere(&after))
         return;
-    for (size_t i = 0; i < service->emit_count; i++)
+    /* Replies go to whom the call names; errors come back to the caller. */
+    const bool is_redirected = !arvo_json_is_nullish(arvo_json_get(params, "redirectto"));
+    for (size_t i = 0; i < service->emit_count && !is_redirected; i++)
         if (!is_handled(&after, service->emits[i].type))
             names = names_add(mc, names, service->emits[i].type);
     if (may_be_default(params) && !is_handled(&after, service->system_error.type))

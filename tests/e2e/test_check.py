@@ -17,6 +17,10 @@ PAGE = os.path.join(ROOT, "docs", "machine-check.md")
 MARK = re.compile(r"#.*<- (.*)$")
 
 
+# An app for the ways in which workflows fail: in these states what is found is meant.
+MEANT = {"mailroom": {"various", "many", "wrong"}}
+
+
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
@@ -66,8 +70,10 @@ class Corpus(Checks):
         self.assertGreaterEqual(len(apps), 4)
         for app in apps:
             with self.subTest(app=app):
-                self.assertEqual([f for f in self.findings(app, code=0) if f["allowed"] is None], [])
-                self.ok("machine", "check", app, "--strict")
+                meant = MEANT.get(os.path.basename(app), set())
+                self.assertEqual([f for f in self.findings(app) if f["allowed"] is None and f["state"] not in meant], [])
+                if not meant:
+                    self.ok("machine", "check", app, "--strict")
 
 
 class Page(Checks):
