@@ -7,17 +7,39 @@
 
 /* ---- What the present state takes ---- */
 
-/* Only what a service may send: other types the machine raises itself. */
 static void
-types_add(cli_list *types, const arvo_machine *machine, arvo_str type)
+types_add(cli_list *types, arvo_str type)
 {
-    const arvo_event_rule *rule = NULL;
-    if (type.len == 0 || arvo_machine_service_emitting(machine, type, &rule) == NULL)
-        return;
     for (size_t i = 0; i < types->count; i++)
         if (arvo_str_is(type, types->items[i]))
             return;
     cli_list_append(types, cli_cstr(type));
+}
+
+/* Whether a key of `on` takes events of the type: by name, or by `*` at its end. */
+static bool
+descriptor_takes(arvo_str descriptor, arvo_str type)
+{
+    if (arvo_str_is(descriptor, "*") || arvo_str_equal(descriptor, type))
+        return true;
+    if (descriptor.len < 2 || memcmp(descriptor.ptr + descriptor.len - 2, ".*", 2) != 0)
+        return false;
+    const arvo_str stem = { descriptor.ptr, descriptor.len - 2 };
+    return arvo_str_starts(type, stem) && (type.len == stem.len || type.ptr[stem.len] == '.');
+}
+
+/* Only what a service may send: other types the machine raises itself. */
+static void
+types_add_taken(cli_list *types, const arvo_machine *machine, arvo_str descriptor)
+{
+    for (size_t i = 0; i < arvo_machine_service_count(machine); i++) {
+        const arvo_contract_version *service = arvo_machine_service_at(machine, i);
+        for (size_t k = 0; k < service->emit_count; k++)
+            if (descriptor_takes(descriptor, service->emits[k].type))
+                types_add(types, service->emits[k].type);
+        if (descriptor_takes(descriptor, service->system_error.type))
+            types_add(types, service->system_error.type);
+    }
 }
 
 /* The inner states first: what they take, the outer ones do not see. */
@@ -35,7 +57,7 @@ types_collect(
     const arvo_json *on = arvo_json_get(node, "on");
     for (size_t i = 0; i < arvo_json_count(on); i++)
         if (!arvo_json_is_nullish(arvo_json_at(on, i)))
-            types_add(types, machine, arvo_json_key_at(on, i));
+            types_add_taken(types, machine, arvo_json_key_at(on, i));
 }
 
 /* ---- Data that a schema would take, for the operator to edit ---- */

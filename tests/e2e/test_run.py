@@ -282,6 +282,11 @@ class Steps(CounterCase):
         text = self.ok("run", app, "--event", self.start(1), "--follow").out
         self.assertIn("evt.counter.tick", text)
         self.assertNotIn("internal.only.raised", text)
+        for descriptor, waits in (("evt.counter.*", True), ('"*"', True), ("evt.count.*", False)):
+            app = self.write("raised.yaml", "---".join(part for part in raised.replace("evt.counter.tick:\n        target", descriptor + ":\n        target").split("---") if "kind: mock" not in part))
+            text = self.ok("run", app, "--event", self.start(1), "--follow").out
+            self.assertEqual("evt.counter.tick" in text, waits, text)
+            self.assertEqual("for nothing that its services send" in text, not waits, text)
 
     def test_follow_says_when_nobody_serves_the_event(self):
         other = self.ok("event", "new", "--type", "com.nobody.here", "--source", "com.test.me", "--subject", "s").out
