@@ -12,6 +12,9 @@ _arvo_options() {
     "contract check") echo "--json --help" ;;
     "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
     "contract diff") echo "--strict --all --json --markdown --help" ;;
+    "contract docs") echo "--output --html --help" ;;
+    "contract export") echo "--uri --asyncapi --help" ;;
+    "contract import") echo "--uri --help" ;;
     "contract validate") echo "--type --version --data --json --help" ;;
     "schema validate") echo "--draft --format --remotes --output --json --help" ;;
     "event new")
@@ -40,7 +43,7 @@ _arvo() {
     fi
     case "$command" in
     machine) actions="check simulate diagram paths import export" ;;
-    contract) actions="check validate example diff" ;;
+    contract) actions="check validate example diff docs export import" ;;
     schema) actions="validate" ;;
     event) actions="new validate" ;;
     subject) actions="new child decode" ;;

@@ -80,9 +80,10 @@ struct cli_args {
 
 extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_machine_diagram,
     cli_machine_import, cli_machine_export, cli_machine_paths, cli_contract_check,
-    cli_contract_validate, cli_contract_example, cli_contract_diff, cli_schema_validate,
-    cli_event_new, cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode,
-    cli_ps, cli_show, cli_history, cli_bench;
+    cli_contract_validate, cli_contract_example, cli_contract_diff, cli_contract_docs,
+    cli_contract_export, cli_contract_import, cli_schema_validate, cli_event_new,
+    cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode, cli_ps, cli_show,
+    cli_history, cli_bench;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -160,6 +161,11 @@ cli_rule_source(const arvo_contract_version *version, const arvo_event_rule *rul
 const arvo_contract_version *cli_contract_find_schema(
     const arvo_contracts *contracts, arvo_str type, arvo_str dataschema,
     const arvo_event_rule **rule);
+
+/** One AsyncAPI 3 document of all contracts. */
+const arvo_json *cli_asyncapi(const arvo_contracts *contracts);
+/** Whether a schema says something that draft-07 reads otherwise, or not at all. */
+bool cli_schema_is_newer(const arvo_json *schema);
 
 /** What a schema found wrong, one line each on stderr; or one JSON object on standard output. */
 void cli_issues_print(const arvo_schema_report *report);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""contract example and diff: data made from contracts, and contracts compared."""
+"""contract example, diff, docs, export and import."""
 
 import json
 
@@ -208,6 +208,147 @@ class Diff(Case):
         broken = self.write("broken.yaml", SHIPPING.replace("type: com", "typ: com"))
         self.fails(2, "contract", "diff", self.old, broken, says=["broken.yaml"])
         self.fails(2, "contract", "diff", self.old, self.old, "--json", "--markdown", says=["--markdown"])
+
+
+ORDER = """
+kind: orchestrator-contract
+uri: "#/orchestrators/order"
+name: order
+description: Orders things.
+domain: shop
+metadata: { team: a }
+versions:
+  1.0.0:
+    init: { type: object, properties: { a: { type: string }, b: { type: object, properties: { c: { type: integer } } } }, required: [a] }
+    complete: { type: object, properties: { pair: { type: array, prefixItems: [{ type: string }] } } }
+"""
+
+
+class Convert(Case):
+    def setUp(self):
+        super().setUp()
+        self.order = self.write("order.yaml", ORDER)
+        self.shipping = self.write("shipping.yaml", SHIPPING)
+
+    def test_export_has_the_form_of_arvo_core(self):
+        form = self.ok("contract", "export", self.shipping).json()
+        self.assertEqual(list(form), ["uri", "description", "metadata", "versions"])
+        (version,) = form["versions"]
+        self.assertEqual(list(version), ["version", "accepts", "systemError", "emits", "metadata"])
+        self.assertEqual(version["accepts"]["type"], "com.shipping.ship")
+        schema = version["accepts"]["schema"]
+        self.assertEqual(schema["$schema"], "http://json-schema.org/draft-07/schema#")
+        self.assertIs(schema["additionalProperties"], False)
+        self.assertEqual(version["systemError"]["type"], "sys.com.shipping.ship.error")
+
+    def test_a_round_trip_changes_no_contract(self):
+        for path in (self.shipping, self.order):
+            there = self.write("there.json", self.ok("contract", "export", path).out)
+            back = self.write("back.json", self.ok("contract", "import", there).out)
+            for other in (there, back):
+                answer = self.ok("contract", "diff", path, other, "--json").json()
+                self.assertEqual((answer["compatible"], answer["changes"]), (True, []), answer)
+            again = self.ok("contract", "export", back).json()
+            self.assertEqual(again, json.load(open(there, encoding="utf-8")))
+
+    def test_import_prints_our_document(self):
+        there = self.write("there.json", self.ok("contract", "export", self.order).out)
+        document = self.ok("contract", "import", there).json()
+        self.assertEqual(list(document), ["kind", "uri", "name", "description", "domain", "metadata", "versions"])
+        self.assertEqual((document["kind"], document["name"]), ("orchestrator-contract", "order"))
+        self.assertEqual(document["metadata"], {"team": "a"})
+        init = document["versions"]["1.0.0"]["init"]
+        self.assertEqual(init["required"], ["a"])
+        self.assertEqual(list(init["properties"]), ["a", "b"])
+        self.assertNotIn("additionalProperties", init)
+        self.assertNotIn("additionalProperties", init["properties"]["b"])
+
+    def test_newer_keywords_keep_their_draft(self):
+        form = self.ok("contract", "export", self.order).json()
+        emits = form["versions"][0]["emits"][0]["schema"]
+        self.assertEqual(emits["$schema"], "https://json-schema.org/draft/2020-12/schema")
+
+    def test_what_the_form_cannot_say_is_warned_of(self):
+        strict = self.write("strict.yaml", SHIPPING.replace("required: [orderId]", "required: [orderId], additionalProperties: false"))
+        result = self.arvo("contract", "export", strict)
+        self.assertEqual(result.code, 0)
+        self.assertIn("refuses unknown keys", result.err)
+        self.assertIn("com.shipping.ship", result.err)
+
+    def test_several_contracts_are_a_stream(self):
+        text = self.ok("contract", "export", PURCHASE).out
+        stream = self.write("all.yaml", text)
+        self.assertEqual(text.count("\n---\n"), 7)
+        self.ok("contract", "check", stream)
+        one = self.ok("contract", "export", PURCHASE, "--uri", "#/services/payment").json()
+        self.assertEqual(one["uri"], "#/services/payment")
+
+    def test_asyncapi_names_everything(self):
+        document = self.ok("contract", "export", "--asyncapi", self.shipping, self.order).json()
+        self.assertEqual(document["asyncapi"], "3.0.0")
+        self.assertEqual(
+            set(document["channels"]),
+            {"com.shipping.ship", "evt.shipping.sent", "sys.com.shipping.ship.error", "arvo.orc.order", "arvo.orc.order.done", "sys.arvo.orc.order.error"},
+        )
+        for operation in document["operations"].values():
+            self.resolve(document, operation["channel"]["$ref"])
+            message = self.resolve(document, self.resolve(document, operation["messages"][0]["$ref"])["$ref"])
+            self.assertIn("payload", message)
+        accepts = document["operations"]["com.shipping.ship-1.0.0-receive-com.shipping.ship"]
+        self.assertEqual(accepts["action"], "receive")
+
+    def resolve(self, document, reference):
+        for part in reference.removeprefix("#/").split("/"):
+            document = document[part]
+        return document
+
+    def test_wrong_usage(self):
+        self.fails(2, "contract", "export", self.shipping, "--uri", "#/none", says=["#/none"])
+        self.fails(2, "contract", "export", self.shipping, "--asyncapi", "--uri", "#/services/shipping", says=["--asyncapi"])
+        self.fails(2, "contract", "import", self.path("absent.json"), says=["absent.json"])
+        self.fails(2, "contract", "import", self.write("wrong.json", {"uri": "#/a", "versions": [{}]}), says=["wrong.json"])
+        self.fails(2, "contract", "import", self.write("list.json", "[1]"), says=["list.json"])
+
+
+class Docs(Case):
+    def test_markdown(self):
+        text = self.ok("contract", "docs", PURCHASE).out
+        for line in (
+            "| `com.payment.charge` | accepted | `#/services/payment` | 1.0.0 |",
+            '    c6 -->|"1.1.0 to 1.0.0"| c7',
+            "## `#/services/payment`",
+            "Used by purchase 1.0.0, purchase 1.1.0.",
+            "#### accepts com.payment.charge",
+        ):
+            self.assertIn(line + "\n", text)
+
+    def test_fields_examples_and_odd_texts(self):
+        odd = self.write("odd.yaml", PAYMENT.replace("type: string, minLength: 3", 'type: string, minLength: 3, description: "a|b <i>*c*"'))
+        text = self.ok("contract", "docs", odd).out
+        self.assertIn("| `orderId` | string, minLength 3 | yes |  | a\\|b \\<i\\>\\*c\\* |", text)
+        self.assertIn('| `currency` | "EUR" or "USD" |  | `"EUR"` |  |', text)
+        self.assertIn("No example: no value was found", text)
+        page = self.ok("contract", "docs", odd, "--html").out
+        self.assertTrue(page.startswith("<!DOCTYPE html>"))
+        self.assertNotIn("<i>", page)
+
+    def test_a_schema_of_itself_ends(self):
+        tree = self.write(
+            "tree.yaml",
+            SHIPPING.replace(
+                "weight: { type: number }",
+                "t: { $ref: '#/$defs/t' } }, $defs: { t: { type: object, properties: { v: { type: string }, in: { type: array, items: { $ref: '#/$defs/t' } } } }",
+            ),
+        )
+        text = self.ok("contract", "docs", tree).out
+        self.assertIn("| `t.in[].v` | string |", text)
+
+    def test_to_a_file(self):
+        self.assertEqual(self.ok("contract", "docs", PURCHASE, "-o", self.path("a.html")).out, "")
+        with open(self.path("a.html"), encoding="utf-8") as file:
+            self.assertTrue(file.read().startswith("<!DOCTYPE html>"))
+        self.fails(2, "contract", "docs", PURCHASE, "-o", self.path("no/such/a.md"), says=["no/such"])
+        self.fails(2, "contract", "docs", self.path("absent"), says=["absent"])
 
 
 if __name__ == "__main__":
