@@ -136,13 +136,28 @@ follow_state(check_reach *r, uint16_t state)
             follow_transitions(r, &s->handlers[i].transitions);
 }
 
-/* True: more was reached. */
+/* A shallow history state enters the child that it recalls with that one's own initial states: any
+ * child that may ever have been active. */
+static void
+follow_history(check_reach *r, uint16_t state)
+{
+    const chart_state *const s = &r->machine->states[state];
+    const chart_states siblings = r->machine->states[s->parent].regions;
+    const uint8_t *const active = r->history != NULL ? r->history : r->seen;
+    for (uint32_t i = 0; i < siblings.count && !s->is_deep; i++)
+        if (active[siblings.items[i]] != UNSEEN)
+            enter_default(r, siblings.items[i]);
+}
+
+/* What hangs on more than one state. True: more was reached. */
 static bool
-follow_done(check_reach *r)
+follow_others(check_reach *r)
 {
     for (uint32_t state = 0; state < r->machine->state_count; state++) {
         const chart_state *const s = &r->machine->states[state];
-        if (r->seen[state] == UNSEEN || chart_is_leaf(s))
+        if (r->seen[state] != UNSEEN && s->type == CHART_HISTORY)
+            follow_history(r, (uint16_t)state);
+        if (r->seen[state] == UNSEEN || chart_is_leaf(s) || s->type == CHART_HISTORY)
             continue;
         const chart_handler *const done =
             arvo__check_handler_find(r->machine, (uint16_t)state, s->done_type);
@@ -158,5 +173,5 @@ arvo__check_reach_follow(check_reach *r)
     do {
         while (r->queued > 0)
             follow_state(r, r->queue[--r->queued]);
-    } while (follow_done(r));
+    } while (follow_others(r));
 }
