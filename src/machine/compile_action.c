@@ -229,13 +229,25 @@ function_find(const compiler *c, arvo_str name)
     return NULL;
 }
 
+/* XState's own JSON calls them "xstate.sendTo" and so on. A document or a program may have an
+ * action of its own by such a name. */
+static const compile_key *
+forbidden_find(const compiler *c, arvo_str name)
+{
+    static const arvo_str prefix = { "xstate.", 7 };
+    if (entry_find(&c->actions, name) != NULL || function_find(c, name) != NULL)
+        return NULL;
+    if (name.len > prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0)
+        name = (arvo_str){ name.ptr + prefix.len, name.len - prefix.len };
+    for (const compile_key *actor = actor_actions; actor->name != NULL; actor++)
+        if (arvo_str_is(name, actor->name))
+            return actor;
+    return NULL;
+}
+
 static arvo_status
 name_unknown(compiler *c, arvo_str name)
 {
-    for (const compile_key *actor = actor_actions; actor->name != NULL; actor++)
-        if (arvo_str_is(name, actor->name))
-            return arvo__compile_fail(c, ARVO_E_UNSUPPORTED, "%s: %s", actor->name, actor->advice);
-
     arvo_str names[64];
     size_t count = 0;
     for (size_t i = 0; i < ARVO_COUNT_OF(builtins); i++)
@@ -284,6 +296,12 @@ compile_action(compiler *c, const arvo_json *json, chart_action *action)
     if (arvo_json_type_of(json) == ARVO_JSON_OBJECT) {
         name = arvo_json_str(arvo_json_get(json, "type"));
         params = arvo_json_get(json, "params");
+    }
+    const compile_key *const forbidden = forbidden_find(c, name);
+    if (forbidden != NULL)
+        return arvo__compile_fail(
+            c, ARVO_E_UNSUPPORTED, "%s: %s", forbidden->name, forbidden->advice);
+    if (arvo_json_type_of(json) == ARVO_JSON_OBJECT) {
         const bool is_delayed =
             arvo_str_is(name, "raise") && arvo_json_get(json, raise_delay.name) != NULL;
         if (is_delayed)

@@ -260,10 +260,39 @@ wildcard_read(chart_handler *handler)
     return true;
 }
 
+/* Events that only XState's actors and delays send. */
+static const struct actor_event {
+    arvo_str prefix;
+    const char *advice;
+} actor_events[] = {
+    { { "xstate.done.actor.", 18 },
+      "no actor ever sends this: write the type of the reply of the service that is called" },
+    { { "xstate.error.actor.", 19 },
+      "no actor ever sends this: write sys.{type}.error, of the service that is called" },
+    { { "xstate.snapshot.", 16 },
+      "no actor ever sends this: write the type of an event that a service emits" },
+    { { "xstate.after.", 13 },
+      "no delay ever sends this: write the type of the reply of a timer service" },
+};
+
+static const char *
+actor_event_advice(arvo_str descriptor)
+{
+    for (size_t i = 0; i < ARVO_COUNT_OF(actor_events); i++) {
+        const arvo_str prefix = actor_events[i].prefix;
+        if (descriptor.len > prefix.len && memcmp(descriptor.ptr, prefix.ptr, prefix.len) == 0)
+            return actor_events[i].advice;
+    }
+    return NULL;
+}
+
 /* A '*' anywhere else matches no event, and XState says nothing. */
 static arvo_status
 descriptor_check(compiler *c, arvo_str descriptor)
 {
+    const char *const advice = actor_event_advice(descriptor);
+    if (advice != NULL)
+        return arvo__compile_fail(c, ARVO_E_UNSUPPORTED, "%s", advice);
     if (descriptor.len == 0)
         return arvo__compile_fail(
             c, ARVO_E_INVALID,
