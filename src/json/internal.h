@@ -37,4 +37,8 @@ struct arvo__member {
 /* Whether a JSON string of this text needs no escape. */
 bool arvo__json_str_is_plain(const char *text, size_t len);
 
+/* As arvo_json_write(), of a value that will lie `depth` levels deep in a larger text: what would
+ * then be too deep to be read is not written. */
+void arvo__json_write_inside(const arvo_json *value, unsigned depth, arvo_buf *out);
+
 #endif

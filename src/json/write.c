@@ -290,12 +290,18 @@ write_compact(const struct arvo_json *value, unsigned depth, arvo_buf *out)
 }
 
 void
-arvo_json_write(const arvo_json *value, arvo_buf *out)
+arvo__json_write_inside(const arvo_json *value, unsigned depth, arvo_buf *out)
 {
     if (value == NULL)
         write_bytes("null", 4, out);
     else
-        write_compact(value, 0, out);
+        write_compact(value, depth, out);
+}
+
+void
+arvo_json_write(const arvo_json *value, arvo_buf *out)
+{
+    arvo__json_write_inside(value, 0, out);
 }
 
 static void

@@ -107,9 +107,14 @@ run_log(run *r, const chart_action *action, const arvo_json *params)
         arvo_buf text = ARVO_BUF_INIT(ARVO_EXPRESSION_BYTES_MAX);
         text.allocator = r->machine->allocator;
         arvo_json_write(value, &text);
-        if (text.status == ARVO_OK)
+        const arvo_status st = text.status;
+        if (st == ARVO_OK)
             message = arvo_arena_str_dup(r->arena, arvo_buf_str(&text));
         arvo_buf_fini(&text);
+        if (st == ARVO_E_TOO_BIG)
+            return arvo__run_fail(
+                r, "a logged value is larger than %zu bytes, or nested deeper than %u",
+                ARVO_EXPRESSION_BYTES_MAX, ARVO_JSON_DEPTH_MAX);
         if (message.ptr == NULL)
             return arvo__run_nomem(r);
     }

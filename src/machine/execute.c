@@ -54,8 +54,12 @@ answer(run *r, size_t size_hint, arvo_machine_output *out, arvo_error *err)
 {
     run_snapshot *const snapshot = arvo__arena_alloc(r->arena, sizeof(*snapshot));
     arvo_machine_output made = { 0 };
-    if (snapshot == NULL || (!r->in_memory && !arvo__snapshot_write(r, size_hint, &made)))
+    if (snapshot == NULL)
         return arvo__nomem(err);
+    if (!r->in_memory && !arvo__snapshot_write(r, size_hint, &made))
+        return r->status == ARVO_E_EXECUTION
+                   ? arvo__fail(err, r->status, "%.*s", ARVO_FMT(r->error_message))
+                   : arvo__nomem(err);
     *snapshot = r->now;
     snapshot->first = r->first;
     snapshot->next = r->next;
@@ -84,13 +88,31 @@ answer_failed(
     r->emission_count = 0;
     if (r->now.error == NULL || !arvo__run_tree(r))
         return arvo__nomem(err);
-    const arvo_status st = answer(r, size_hint, out, err);
+    arvo_status st = answer(r, size_hint, out, err);
+    if (st == ARVO_E_EXECUTION) {
+        /* Not even that can be stored: what the start made of its input is nested too deep. */
+        r->now.context = arvo_json_object_new(r->arena);
+        st = r->now.context != NULL ? answer(r, size_hint, out, err) : arvo__nomem(err);
+    }
     if (st != ARVO_OK)
         return st;
     out->emissions = NULL;
     out->error_name = name;
     out->error_message = message;
     return arvo__fail(err, ARVO_E_EXECUTION, "%.*s", ARVO_FMT(message));
+}
+
+/* A step that was taken to its end; it fails after all when its state cannot be stored. */
+static arvo_status
+answer_taken(
+    run *r, const run_snapshot *before, size_t size_hint, arvo_machine_output *out, arvo_error *err)
+{
+    const arvo_status st = answer(r, size_hint, out, err);
+    if (st == ARVO_E_EXECUTION)
+        return answer_failed(r, before, size_hint, out, err);
+    if (st == ARVO_OK)
+        out->became_done = out->status == ARVO_MACHINE_DONE;
+    return st;
 }
 
 /* ---- Starting ---- */
@@ -149,10 +171,7 @@ start(run *r, arvo_machine_output *out, arvo_error *err)
         before = r->now;
         return answer_failed(r, &before, STATE_BYTES_GUESS, out, err);
     }
-    const arvo_status st = answer(r, STATE_BYTES_GUESS, out, err);
-    if (st == ARVO_OK)
-        out->became_done = out->status == ARVO_MACHINE_DONE;
-    return st;
+    return answer_taken(r, &before, STATE_BYTES_GUESS, out, err);
 }
 
 /* ---- Going on ---- */
@@ -200,10 +219,7 @@ go_on(
         return arvo__nomem(err);
     if (!is_right)
         return answer_failed(r, &before, size_hint, out, err);
-    const arvo_status st = answer(r, size_hint, out, err);
-    if (st == ARVO_OK)
-        out->became_done = out->status == ARVO_MACHINE_DONE;
-    return st;
+    return answer_taken(r, &before, size_hint, out, err);
 }
 
 /* ---- Public ---- */

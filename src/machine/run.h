@@ -183,7 +183,8 @@ bool arvo__run_nodes_make(run *r, const uint16_t *items, uint32_t count, run_nod
 
 /* snapshot.c */
 arvo_status arvo__snapshot_read(run *r, arvo_str text, arvo_error *err);
-/* size_hint: bytes it will probably have. */
+/* size_hint: bytes it will probably have. Fails, too, when what it would write could not be read.
+ */
 bool arvo__snapshot_write(run *r, size_t size_hint, arvo_machine_output *out);
 
 static inline const chart_state *

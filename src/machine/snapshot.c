@@ -2,6 +2,8 @@
 
 #include "machine/run.h"
 
+#include "json/internal.h"
+
 /* ---- Reading ---- */
 
 typedef struct snapshot_parts {
@@ -222,6 +224,10 @@ history_write(const run *r, arvo_buf *text)
     }
 }
 
+/* Levels around the context in whatever a snapshot is stored in: itself, a record, and some to
+ * spare. */
+#define STATE_DEPTH 6u
+
 /* Key order of spec 11.14; returns where the value lies. */
 static arvo_str
 snapshot_text(const run *r, arvo_buf *text)
@@ -235,7 +241,7 @@ snapshot_text(const run *r, arvo_buf *text)
     }
     if (r->now.output != NULL) {
         WRITE_LITERAL(text, ",\"output\":");
-        arvo_json_write(r->now.output, text);
+        arvo__json_write_inside(r->now.output, STATE_DEPTH, text);
     }
     if (r->now.error != NULL) {
         WRITE_LITERAL(text, ",\"error\":");
@@ -248,7 +254,7 @@ snapshot_text(const run *r, arvo_buf *text)
     WRITE_LITERAL(text, ",\"historyValue\":{");
     history_write(r, text);
     WRITE_LITERAL(text, "},\"context\":");
-    arvo_json_write(r->now.context, text);
+    arvo__json_write_inside(r->now.context, STATE_DEPTH, text);
     WRITE_LITERAL(text, ",\"children\":{}}");
     return (arvo_str){ text->ptr != NULL ? text->ptr + from : NULL, len };
 }
@@ -262,6 +268,10 @@ arvo__snapshot_write(run *r, size_t size_hint, arvo_machine_output *out)
         return arvo__run_nomem(r);
     (void)arvo_buf_reserve(&text, size_hint);
     const arvo_str value_text = snapshot_text(r, &text);
+    if (text.status == ARVO_E_TOO_BIG)
+        return arvo__run_fail(
+            r, "the state cannot be stored: its context or output is nested deeper than %u",
+            ARVO_JSON_DEPTH_MAX - STATE_DEPTH);
     if (text.status != ARVO_OK)
         return arvo__run_nomem(r);
     /* Give back what was reserved too much, when nothing lies behind it. */

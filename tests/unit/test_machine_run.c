@@ -471,6 +471,56 @@ test_machine_run__bounds(void **state)
     }
 }
 
+/* A context that could not be read back is not stored: the step fails instead. */
+static void
+test_machine_run__nesting_is_bounded(void **state)
+{
+    (void)state;
+    arvo_machine *machine = machine_of(
+        "'context':{'n':0,'limit':0,'m':null},'on':{'GROW':{'actions':{'type':'assign','params':{"
+        "'n':0,'limit':'${ .event.limit }'}}},'LOG':{'actions':{'type':'log','params':{"
+        "'message':['${ .context.m }']}}}},'always':{'guard':'${ .context.n < .context.limit }',"
+        "'actions':{'type':'assign','params':{'n':'${ .context.n + 1 }',"
+        "'m':['${ .context.m }']}}}");
+    const arvo_machine_output started = start(machine);
+    const arvo_machine_output deep = send_to(machine, started.state, "{'type':'GROW','limit':248}");
+    (void)send_to(machine, deep.state, "{'type':'LOG'}");
+    /* One level more is too much, also for what begins with the same bytes. */
+    const arvo_machine_input more = {
+        .state = deep.state,
+        .event = json("{'type':'GROW','limit':2}"),
+    };
+    const arvo_machine_output failed = execute(machine, &more, ARVO_E_EXECUTION);
+    assert_non_null(strstr(failed.error_message.ptr, "nested deeper than 250"));
+    assert_int_equal(failed.status, ARVO_MACHINE_ERROR);
+    assert_string_equal(text_of(failed.context), text_of(deep.context));
+    /* Nor does a start fail to answer. */
+    arvo_machine *echo = machine_of("'context':{'deep':'${ .input }'}");
+    const arvo_machine_input input = { .input = arvo_json_get(deep.context, "m") };
+    (void)execute(echo, &input, ARVO_OK);
+    arvo_machine *nest = machine_of("'context':{'deep':[[['${ .input }']]]}");
+    const arvo_machine_output never = execute(nest, &input, ARVO_E_EXECUTION);
+    assert_string_equal(text_of(never.context), "{}");
+    assert_int_equal(never.status, ARVO_MACHINE_ERROR);
+    arvo_machine_unref(nest);
+    arvo_machine_unref(echo);
+    arvo_machine_unref(machine);
+}
+
+static void
+test_machine_run__a_log_line_is_bounded(void **state)
+{
+    (void)state;
+    arvo_machine *machine = machine_of(
+        "'context':{'n':0,'m':null},'always':{'guard':'${ .context.n < 300 }','actions':{'type':"
+        "'assign','params':{'n':'${ .context.n + 1 }','m':['${ .context.m }']}}},"
+        "'initial':'a','states':{'a':{'always':{'guard':'${ .context.n == 300 }','actions':{"
+        "'type':'log','params':{'message':'${ .context.m }'}}}}}");
+    const arvo_machine_output out = execute(machine, &(arvo_machine_input){ 0 }, ARVO_E_EXECUTION);
+    assert_non_null(strstr(out.error_message.ptr, "a logged value"));
+    arvo_machine_unref(machine);
+}
+
 /* ---- Stored snapshots ---- */
 
 #define PARALLEL                                                                                   \
@@ -747,6 +797,8 @@ main(void)
         cmocka_unit_test(test_machine_run__a_failed_step_changes_nothing),
         cmocka_unit_test(test_machine_run__a_failed_start),
         cmocka_unit_test(test_machine_run__bounds),
+        cmocka_unit_test(test_machine_run__nesting_is_bounded),
+        cmocka_unit_test(test_machine_run__a_log_line_is_bounded),
         cmocka_unit_test(test_machine_run__states_that_do_not_fit),
         cmocka_unit_test(test_machine_run__partial_values_are_completed),
         cmocka_unit_test(test_machine_run__history_is_stored),

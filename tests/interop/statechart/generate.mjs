@@ -8,14 +8,14 @@ import { Random } from './random.mjs';
 const EVENTS = ['A', 'B', 'a.b', 'a.b.c', 'a.x', 'R', 'S'];
 const WILDCARDS = ['*', 'a.*', 'a.b.*', 'a.b.c.*', 'xstate.done.state.*', 'xstate.*'];
 // How often; a chart's theme turns one group up.
-const DIALS = { parallel: 0.4, history: 0.4, always: 0.1, final: 0.2, within: 0.12, several: 0.12, toHistory: 0.2, initialActions: 0.35, functions: 4, fails: 1, conditions: 5, outputs: 0.4, wild: 0.15 };
+const DIALS = { parallel: 0.4, history: 0.4, always: 0.1, final: 0.25, within: 0.12, several: 0.12, toHistory: 0.2, initialActions: 0.35, functions: 4, fails: 1, conditions: 5, outputs: 0.6, wild: 0.15 };
 const THEMES = {
   balanced: {},
-  regions: { parallel: 0.75, within: 0.4, several: 0.4, initialActions: 0.7 },
+  regions: { parallel: 0.75, within: 0.3, several: 0.5, initialActions: 0.7 },
   history: { history: 0.8, toHistory: 0.5, initialActions: 0.6 },
   eager: { always: 0.45, parallel: 0.55 },
-  ends: { final: 0.5, outputs: 0.8, parallel: 0.5 },
-  failing: { functions: 10, fails: 8 },
+  ends: { final: 0.6, outputs: 0.8, parallel: 0.75 },
+  failing: { functions: 14, fails: 8 },
   places: { conditions: 20 },
   wild: { wild: 0.6 },
 };
@@ -29,7 +29,7 @@ class Chart {
     this.labels = 0;
     this.states_max = STATES_MAX[random.weighted({ small: 4, middle: 7, large: 1 })];
     this.events = random.list(2 + random.below(4), () => random.pick(EVENTS));
-    this.theme = random.chance(0.4) ? 'balanced' : random.pick(Object.keys(THEMES));
+    this.theme = random.chance(0.2) ? 'balanced' : random.pick(Object.keys(THEMES));
     this.dials = { ...DIALS, ...THEMES[this.theme] };
     this.all = [];
     this.root = this.#node('m', null);
@@ -108,7 +108,12 @@ class Chart {
     const regions = (node) => node.children.filter((child) => child.type !== 'history');
     const parallels = this.all.filter((node) => node.type === 'parallel' && regions(node).length > 1);
     if (parallels.length === 0) return null;
-    const below = regions(r.pick(parallels)).map((region) => {
+    // Best one that `from` is in itself, with its own region first: where it leads decides what is left.
+    const around = parallels.filter((node) => this.#isBelow(from, node));
+    const parallel = r.pick(around.length > 0 && r.chance(0.6) ? around : parallels);
+    const order = regions(parallel);
+    if (r.chance(0.5)) order.sort((one) => (one === from || this.#isBelow(from, one) ? -1 : 0));
+    const below = order.map((region) => {
       let node = region;
       while (node.children.length > 0 && r.chance(0.6)) node = r.pick(node.children);
       return this.target(from, node);
@@ -352,8 +357,8 @@ class Chart {
     else {
       if (r.chance(0.35)) made.guard = this.guard();
       if (r.chance(0.6)) made.actions = this.actionList();
-      if (kind === 'onDone' && r.chance(0.4)) made.actions = [this.#logOutput(), this.action(1)];
     }
+    if (kind === 'onDone' && r.chance(0.8)) made.actions = [this.#logOutput()].concat(made.actions ?? []);
     if (r.chance(0.25)) made.reenter = r.chance(0.9);
     const is_plain = Object.keys(made).length === 1 && typeof made.target === 'string';
     return is_plain && r.chance(0.5) ? made.target : made;
