@@ -8,7 +8,7 @@ import { Random } from './random.mjs';
 const EVENTS = ['A', 'B', 'a.b', 'a.b.c', 'a.x', 'R', 'S'];
 const WILDCARDS = ['*', 'a.*', 'a.b.*', 'a.b.c.*', 'xstate.done.state.*', 'xstate.*'];
 // How often; a chart's theme turns one group up.
-const DIALS = { parallel: 0.4, history: 0.4, always: 0.1, final: 0.25, within: 0.12, several: 0.12, toHistory: 0.2, initialActions: 0.35, functions: 4, fails: 1, conditions: 5, outputs: 0.6, wild: 0.15 };
+const DIALS = { parallel: 0.4, history: 0.4, always: 0.1, final: 0.25, within: 0.12, several: 0.12, toHistory: 0.3, initialActions: 0.45, functions: 4, fails: 1, conditions: 5, outputs: 0.6, wild: 0.15 };
 const THEMES = {
   balanced: {},
   regions: { parallel: 0.75, within: 0.3, several: 0.5, initialActions: 0.7 },

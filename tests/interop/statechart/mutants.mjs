@@ -18,7 +18,9 @@ import { Engine } from './engine.mjs';
 import { generate } from './generate.mjs';
 
 const SOURCE = new URL('../../../', import.meta.url).pathname;
-const SEED = 1; // not fresh: this is about the list, and must not fail once in a while
+// Not fresh: this is about the list, and must not fail once in a while. On any seed the rarest bugs show
+// within some 400 charts.
+const SEED = 7001;
 const CHARTS = 200;
 const AT_ONCE = 2;
 const ASKED_AT_ONCE = 16;
