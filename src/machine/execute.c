@@ -204,8 +204,10 @@ go_on(
     if (before.status == ARVO_MACHINE_ERROR && input->previous == NULL)
         return answer_stored_error(r, size_hint, out, err);
     if (before.status == ARVO_MACHINE_DONE || before.status == ARVO_MACHINE_ERROR ||
-        input->event == NULL)
-        return answer(r, size_hint, out, err);
+        input->event == NULL) {
+        const arvo_status st = answer(r, size_hint, out, err);
+        return st == ARVO_E_EXECUTION ? answer_failed(r, &before, size_hint, out, err) : st;
+    }
 
     const arvo_str type = arvo_json_str(arvo_json_get(input->event, "type"));
     bool is_right = type.ptr != NULL;

@@ -2,9 +2,10 @@
  *
  * A case is {machine, input?, events, rehydrate?, resume?}. The machine is started and given each
  * event; `rehydrate` begins every step from the bytes that the step before wrote, as after a
- * restart. `resume`, {at, state}, then begins again from `state`, a persisted snapshot of either
- * engine, with the events from `at` on. The answer is {steps, resumed?}, or {refused: why}. A step
- * is {state, tags, log, emitted, error}.
+ * restart. Otherwise every other step stays in memory, and is written afterwards. `resume`, {at,
+ * state}, then begins again from `state`, a persisted snapshot of either engine, with the events
+ * from `at` on. The answer is {steps, resumed?}, or {refused: why}. A step is {state, tags, log,
+ * emitted, error}.
  *
  * Two functions are there for charts to use: `note` logs its params, `fail` fails, as a guard too.
  */
@@ -110,6 +111,26 @@ typedef struct run_plan {
     bool rehydrate;
 } run_plan;
 
+/* In memory, and written afterwards: the same as written at once. */
+static arvo_status
+execute_in_memory(
+    const arvo_machine *machine, const arvo_machine_input *input, arvo_arena *arena,
+    arvo_machine_output *out, arvo_error *err)
+{
+    arvo_machine_input step = *input;
+    step.in_memory = true;
+    const arvo_status st = arvo_machine_execute(machine, &step, arena, out, err);
+    if (st != ARVO_OK && st != ARVO_E_EXECUTION)
+        return st;
+    const arvo_machine_input reading = { .input = input->input, .previous = out };
+    arvo_machine_output read;
+    const arvo_status read_st = arvo_machine_execute(machine, &reading, arena, &read, err);
+    if (read_st != ARVO_OK)
+        return read_st == ARVO_E_EXECUTION ? ARVO_E_INVALID : read_st;
+    out->state = read.state;
+    return st;
+}
+
 /* A step that cannot be taken at all is an answer too: {failed: why}. */
 static void
 run_steps(const run_plan *plan, arvo_arena *arena, arvo_buf *text)
@@ -128,7 +149,10 @@ run_steps(const run_plan *plan, arvo_arena *arena, arvo_buf *text)
             input.previous = &before;
         if (!is_start)
             input.event = arvo_json_at(plan->events, next++);
-        const arvo_status st = arvo_machine_execute(plan->machine, &input, arena, &out, &err);
+        const bool stays = !plan->rehydrate && next % 2 == 1;
+        const arvo_status st = stays
+                                   ? execute_in_memory(plan->machine, &input, arena, &out, &err)
+                                   : arvo_machine_execute(plan->machine, &input, arena, &out, &err);
         write_comma(text, !is_first);
         if (st != ARVO_OK && st != ARVO_E_EXECUTION) {
             arvo_buf_printf(text, "{\"failed\":");

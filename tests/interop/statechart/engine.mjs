@@ -3,12 +3,13 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-const ANSWER_MS_MAX = 60000;
+const SILENCE_MS_MAX = 300000; // wall clock: a busy machine is slow, not wrong
 
 export class Engine {
   #path;
   #process = null;
   #waiting = [];
+  #timer = null;
 
   constructor(path) {
     this.#path = path;
@@ -19,7 +20,10 @@ export class Engine {
     let said = '';
     child.stderr.on('data', (data) => (said = (said + data).slice(-4000)));
     child.stdin.on('error', () => {}); // it ended: `close` says so
-    createInterface({ input: child.stdout }).on('line', (line) => this.#waiting.shift()?.(JSON.parse(line)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.#watch();
+      this.#waiting.shift()?.(JSON.parse(line));
+    });
     child.on('error', (error) => (said = String(error)));
     child.on('close', (code, signal) => {
       if (this.#process !== child) return;
@@ -33,26 +37,30 @@ export class Engine {
     this.#process = child;
   }
 
+  // A driver that says nothing for long is ended, which is an answer.
+  #watch() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#process?.kill(), SILENCE_MS_MAX);
+    this.#timer.unref();
+  }
+
   #write(line, answer) {
     if (!this.#process) this.#start();
+    if (this.#waiting.length === 0) this.#watch();
     this.#waiting.push(answer);
     this.#process.stdin.write(line);
   }
 
   ask(one) {
-    const line = `${JSON.stringify(one)}\n`;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#process?.kill(), ANSWER_MS_MAX);
-      const answer = (reply) => {
-        clearTimeout(timer);
-        resolve(reply);
-      };
-      answer.line = line;
-      this.#write(line, answer);
+      const answer = (reply) => resolve(reply);
+      answer.line = `${JSON.stringify(one)}\n`;
+      this.#write(answer.line, answer);
     });
   }
 
   end() {
+    clearTimeout(this.#timer);
     this.#process?.stdin.end();
   }
 }
