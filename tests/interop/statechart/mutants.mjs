@@ -20,7 +20,7 @@ import { generate } from './generate.mjs';
 const SOURCE = new URL('../../../', import.meta.url).pathname;
 // Not fresh: this is about the list, and must not fail once in a while. On any seed the rarest bugs show
 // within some 400 charts.
-const SEED = 7001;
+const SEED = 17001;
 const CHARTS = 200;
 const AT_ONCE = 2;
 const ASKED_AT_ONCE = 16;
