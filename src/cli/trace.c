@@ -65,13 +65,30 @@ touched_add(struct touched *set, arvo_arena *arena, arvo_str subject)
 
 /* ---- One event ---- */
 
+/* The version that ran; of an event that none took, the one that its subject asks for. None when
+ * the subject is of another orchestrator, or no subject. */
+static arvo_str
+handler_version(const arvo_delivery *delivery)
+{
+    if (delivery->version.ptr != NULL)
+        return delivery->version;
+    arvo_subject subject;
+    if (arvo_subject_decode(NULL, delivery->event->subject, cli_arena(), &subject, NULL) !=
+            ARVO_OK ||
+        !arvo_str_equal(subject.orchestrator_name, delivery->name))
+        return ARVO_STR_NONE;
+    return subject.orchestrator_version;
+}
+
 static const char *
 handler_text(const arvo_delivery *delivery)
 {
+    arvo_str version;
     switch (delivery->handled_by) {
     case ARVO_HANDLED_BY_ORCHESTRATOR:
-        return delivery->version.ptr != NULL
-                   ? cli_printf("%s@%s", cli_cstr(delivery->name), cli_cstr(delivery->version))
+        version = handler_version(delivery);
+        return version.ptr != NULL
+                   ? cli_printf("%s@%s", cli_cstr(delivery->name), cli_cstr(version))
                    : cli_cstr(delivery->name);
     case ARVO_HANDLED_BY_HANDLER:
         return "handler";

@@ -274,6 +274,8 @@ class Steps(CounterCase):
         event["subject"] = self.ok("subject", "new", "--name", "arvo.orc.other", "--version", "1.0.0", "--initiator", "com.test.user").out.strip()
         result = self.ok("run", self.app, "--event", "-", "--json", stdin=json.dumps(event)).json()
         self.assertEqual(result, {"events": [], "allEventDomains": [], "domainedEvents": {"all": []}})
+        lines = self.ok("run", self.app, "--event", "-", "--follow", "--json", stdin=json.dumps(event)).lines()
+        self.assertEqual(lines[0]["handledBy"], "orchestrator:arvo.orc.counter")
 
     def test_waiting_names_what_services_send(self):
         raised = COUNTER.replace("    on:\n", "    on:\n      internal.only.raised: {}\n")
@@ -332,6 +334,9 @@ class Steps(CounterCase):
         self.fails(1, "run", self.app, "--event", bad, *store, "--violations", "return", "--json", says="goal")
         self.assertEqual(self.ok("ps", *store, "--json").out, "")
         self.fails(2, "run", self.app, "--event", bad, "--violations", "ignore", says="event or return")
+        # No machine ran; the version is the one that the subject asks for.
+        lines = self.arvo("run", self.app, "--event", bad, *store, "--violations", "return", "--follow", "--json").lines()
+        self.assertEqual(lines[0]["handledBy"], "orchestrator:arvo.orc.counter@1.0.0")
 
     def test_a_bad_subject_is_a_transaction_error(self):
         with open(self.start(1), encoding="utf-8") as file:
