@@ -3,7 +3,7 @@
 #include "machine/diagram.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
-#define ARROW    "\xe2\x86\x92"
+#define TO       " \xe2\x86\x92 "
 
 /* Texts are built in a bounded buffer: what does not fit is cut, which is no failure. */
 static bool
@@ -166,7 +166,7 @@ put_emission(const diagram *d, arvo_buf *text, const arvo_json *params)
     put(text, "emit ");
     put_value(text, type != NULL ? type : params);
     if (service.ptr != NULL) {
-        put(text, " " ARROW " ");
+        put(text, TO);
         put_string(text, service);
     }
     for (size_t i = 0; i < arvo_json_count(domains) && !text_is_full(text); i++) {
@@ -292,7 +292,7 @@ arvo__diagram_transition_text(
         put(&text, "]");
     }
     if (target.ptr != NULL) {
-        put(&text, " " ARROW " ");
+        put(&text, TO);
         put_string(&text, target);
     }
     if (has_actions) {
@@ -317,7 +317,7 @@ is_break(arvo_str text, size_t at)
 static bool
 is_strong_break(arvo_str text, size_t at)
 {
-    static const char *const marks[] = { " / ", " [", " " ARROW };
+    static const char *const marks[] = { " / ", " [", TO };
     for (size_t i = 0; i < ARVO_COUNT_OF(marks); i++)
         if (arvo_str_starts((arvo_str){ text.ptr + at, text.len - at }, arvo_str_from(marks[i])))
             return true;

@@ -125,8 +125,8 @@ test_example__is_made(void **state)
         "{'oneOf':[{'type':'object','properties':{'kind':{'const':'a'},'x':{'type':'integer'}},"
         "'required':['kind','x']},{'type':'object','properties':{'kind':{'const':'b'}},"
         "'required':['kind']}]}",
-        "{'type':'object','properties':{'a':{'type':'string'},'b':{'type':'integer'}},"
-        "'dependentRequired':{'a':['b']}}",
+        ("{'type':'object','properties':{'a':{'type':'string'},'b':{'type':'integer'}},"
+         "'dependentRequired':{'a':['b']}}"),
         "{'type':'array','uniqueItems':true,'minItems':5,'items':{'type':'integer'}}",
         "{'type':'string','minLength':40}",
         "{'type':'object','minProperties':3}",
