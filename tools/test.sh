@@ -58,6 +58,7 @@ suite() {
 
 # Without them the tests that compare with npm packages skip, and say so.
 tools/npm.sh tests/interop
+tools/npm.sh tests/interop/contracts
 
 suite gcc build "${CC:-gcc}" '' --
 suite sanitizers build-asan gcc '--suite unit --suite store --suite interop --suite fuzz --suite e2e' -- \

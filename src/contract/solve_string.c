@@ -6,39 +6,62 @@
 
 #define VARIANTS_MAX 600u
 
+/* `other` makes as many more as it has places for digits. */
 static const struct {
-    const char *format;
-    const char *text;
-} formats[] = { { "date-time", "2026-01-02T03:04:05Z" },
-                { "date", "2026-01-02" },
-                { "time", "03:04:05Z" },
-                { "duration", "PT1H" },
-                { "email", "ada@example.com" },
-                { "idn-email", "ada@example.com" },
-                { "hostname", "example.com" },
-                { "idn-hostname", "example.com" },
-                { "ipv4", "192.0.2.1" },
-                { "ipv6", "2001:db8::1" },
-                { "uri", "https://example.com/1" },
-                { "url", "https://example.com/1" },
-                { "iri", "https://example.com/1" },
-                { "uri-reference", "/1" },
-                { "uri-template", "/{id}" },
-                { "uuid", "3f2b8c1e-5d47-4a6b-9c0d-1e2f3a4b5c6d" },
-                { "json-pointer", "/a/0" },
-                { "relative-json-pointer", "1/a" },
-                { "regex", "^a+$" } };
+    const char *format, *text, *other;
+} formats[] = {
+    { "date-time", "2026-01-02T03:04:05Z", "2###-01-02T03:04:05Z" },
+    { "date", "2026-01-02", "2###-01-02" },
+    { "time", "03:04:05Z", "03:0#:0#Z" },
+    { "duration", "PT1H", "PT###H" },
+    { "email", "ada@example.com", "ada###@example.com" },
+    { "idn-email", "ada@example.com", "ada###@example.com" },
+    { "hostname", "example.com", "host###.example.com" },
+    { "idn-hostname", "example.com", "host###.example.com" },
+    { "ipv4", "192.0.2.1", "10.#.#.1" },
+    { "ipv6", "2001:db8::1", "2001:db8::###" },
+    { "uri", "https://example.com/1", "https://example.com/###" },
+    { "url", "https://example.com/1", "https://example.com/###" },
+    { "iri", "https://example.com/1", "https://example.com/###" },
+    { "uri-reference", "/1", "/###" },
+    { "iri-reference", "/1", "/###" },
+    { "uri-template", "/{id}", "/{id}/###" },
+    { "uuid", "3f2b8c1e-5d47-4a6b-9c0d-1e2f3a4b5c6d", "3f2b8c1e-5d47-4a6b-9c0d-1e2f3a4b5###" },
+    { "json-pointer", "/a/0", "/a/###" },
+    { "relative-json-pointer", "1/a", "1/a###" },
+    { "regex", "^a+$", "^a###$" },
+};
 
-/* The text to begin with: of the format, or the name of what it stands for. */
+/* A string of the format; none: no such format, or it has no variants left. */
 static arvo_str
-stem_of(const solver *s, const solve_state *state)
+formatted(solver *s, arvo_str format, size_t variant)
 {
-    for (size_t i = 0; i < ARVO_COUNT_OF(formats); i++)
-        if (arvo_str_is(state->format, formats[i].format))
+    for (size_t i = 0; i < ARVO_COUNT_OF(formats); i++) {
+        if (!arvo_str_is(format, formats[i].format))
+            continue;
+        if (variant == 0)
             return arvo_str_from(formats[i].text);
-    if (s->hint.len > 0 && s->hint.len <= 64)
-        return s->hint;
-    return ARVO_STR("text");
+        const arvo_str other = arvo_arena_str_dup(s->arena, arvo_str_from(formats[i].other));
+        char *const text = other.ptr != NULL ? arvo__solve_alloc(s, other.len + 1) : NULL;
+        if (text == NULL)
+            return ARVO_STR_NONE;
+        memcpy(text, other.ptr, other.len + 1);
+        for (size_t at = other.len; at-- > 0;) {
+            if (text[at] != '#')
+                continue;
+            text[at] = (char)('0' + variant % 10);
+            variant /= 10;
+        }
+        return variant == 0 ? (arvo_str){ text, other.len } : ARVO_STR_NONE;
+    }
+    return ARVO_STR_NONE;
+}
+
+/* The text to begin with: the name of what it stands for. */
+static arvo_str
+stem_of(const solver *s)
+{
+    return s->hint.len > 0 && s->hint.len <= 64 ? s->hint : ARVO_STR("text");
 }
 
 /* Cut or stretched to what the bounds allow. None: it cannot be. */
@@ -127,12 +150,15 @@ arvo__solve_string(
 {
     if (state->min_length > state->max_length)
         return SOLVE_NONE;
-    const arvo_str stem = stem_of(s, state);
+    const arvo_str stem = stem_of(s);
     const bool is_plain = state->patterns == NULL;
     const size_t variants = is_plain || s->realistic ? VARIANTS_MAX : 1;
     for (size_t i = 0; i < variants && !s->stopped; i++) {
         const size_t variant = i + (size_t)(s->seed % 1000);
-        const arvo_str text = fitted(s, state, is_ascii(stem) ? stem : ARVO_STR("text"), variant);
+        arvo_str text = formatted(s, state->format, variant);
+        if (text.ptr != NULL && try_text(s, text, all, value) == SOLVE_YES)
+            return SOLVE_FOUND;
+        text = fitted(s, state, is_ascii(stem) ? stem : ARVO_STR("text"), variant);
         if (text.ptr != NULL && try_text(s, text, all, value) == SOLVE_YES)
             return SOLVE_FOUND;
         if (!is_plain && i > 3)
