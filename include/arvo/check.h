@@ -18,7 +18,9 @@
 
 ARVO_BEGIN_DECLS
 
-#define ARVO_CHECK_FINDINGS_MAX 1000u /* of one check; more are counted and not kept */
+#define ARVO_CHECK_FINDINGS_MAX 1000u /* of one check; more are left out */
+/* Of text gone through to find the lines of findings: in large documents fewer are kept. */
+#define ARVO_CHECK_LINES_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
 typedef enum arvo_check_severity { ARVO_CHECK_WARNING = 0, ARVO_CHECK_ERROR } arvo_check_severity;
 
@@ -59,7 +61,7 @@ ARVO_API void arvo_check_free(arvo_check *check);
 ARVO_API size_t arvo_check_count(const arvo_check *check);
 /** Borrowed until the next finding is added; NULL outside. */
 ARVO_API const arvo_finding *arvo_check_at(const arvo_check *check, size_t i);
-/** Whether some findings were left out (ARVO_CHECK_FINDINGS_MAX). */
+/** Whether some findings were left out (the two bounds above). */
 ARVO_API bool arvo_check_is_cut(const arvo_check *check);
 
 /** How many there are of each; a silenced warning counts only as that. */

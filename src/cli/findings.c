@@ -53,7 +53,7 @@ cli_findings_print(const arvo_check *check)
             cli_shown(finding->help));
     }
     if (arvo_check_is_cut(check))
-        printf("... and more: only the first %u are kept\n", ARVO_CHECK_FINDINGS_MAX);
+        printf("... and more: only the first %zu are kept\n", arvo_check_count(check));
 }
 
 /* ---- JSON ---- */

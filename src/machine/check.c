@@ -146,9 +146,21 @@ finding_add(
 }
 
 static uint32_t
-place_line(const check_place *place)
+place_line(arvo_check *check, const check_place *place)
 {
+    check->bytes_looked_through += place->document->text.len;
     return place->document->text.len > 0 ? arvo_document_line(place->document, place->pointer) : 0;
+}
+
+/* A line is found by going through the document, which takes long in a large one. */
+static bool
+may_look(arvo_check *check)
+{
+    if (check->bytes_looked_through <= ARVO_CHECK_LINES_BYTES_MAX &&
+        check->count < ARVO_CHECK_FINDINGS_MAX)
+        return true;
+    check->is_cut = true;
+    return false;
 }
 
 void
@@ -164,7 +176,8 @@ arvo__check_add(
     /* A text that was cut may end within a character. */
     arvo_str whole = arvo_str_from(text);
     whole.len = arvo__utf8_valid_prefix(whole);
-    finding_add(check, rule, place, place_line(place), whole, help);
+    if (may_look(check))
+        finding_add(check, rule, place, place_line(check, place), whole, help);
 }
 
 /* ---- Errors of those who read documents ---- */
@@ -247,7 +260,8 @@ arvo__check_add_error(
     check_place there = *place;
     if (pointer.len > 0)
         there.pointer = pointer;
-    finding_add(check, rule, &there, err->line != 0 ? err->line : place_line(&there), said, help);
+    finding_add(
+        check, rule, &there, err->line != 0 ? err->line : place_line(check, &there), said, help);
 }
 
 /* ---- Order ---- */

@@ -99,7 +99,8 @@ struct arvo_check {
     size_t count;
     size_t cap;
     bool is_cut;
-    bool has_failed; /* out of memory */
+    size_t bytes_looked_through; /* for lines */
+    bool has_failed;             /* out of memory */
     /* URIs of contracts in arvo-core's exported form, whose `additionalProperties: false` drops
      * keys instead of refusing them; and whether the list is complete. */
     const arvo_str *stripping;
