@@ -573,6 +573,7 @@ always_compile(compiler *c, uint16_t number)
     const size_t mark = arvo__compile_enter(c, ARVO_STR("always"));
     const arvo_status st = transitions_compile(c, number, always, &c->states[number].always);
     c->states[number].asks_always |= c->states[number].always.count > 0;
+    c->machine->has_always |= c->states[number].always.count > 0;
     arvo__compile_leave(c, mark);
     return st;
 }

@@ -194,6 +194,16 @@ answer_stored_error(run *r, size_t size_hint, arvo_machine_output *out, arvo_err
     return arvo__fail(err, ARVO_E_EXECUTION, "%.*s", ARVO_FMT(out->error_message));
 }
 
+/* Most events begin with it. */
+static arvo_str
+event_type(const arvo_json *event)
+{
+    if (arvo_json_type_of(event) == ARVO_JSON_OBJECT && event->len > 0 &&
+        arvo_str_is(arvo_json_key_at(event, 0), "type"))
+        return arvo_json_str(arvo_json_at(event, 0));
+    return arvo_json_str(arvo_json_get(event, "type"));
+}
+
 static arvo_status
 go_on(
     run *r, const arvo_machine_input *input, size_t size_hint, arvo_machine_output *out,
@@ -209,7 +219,7 @@ go_on(
         return st == ARVO_E_EXECUTION ? answer_failed(r, &before, size_hint, out, err) : st;
     }
 
-    const arvo_str type = arvo_json_str(arvo_json_get(input->event, "type"));
+    const arvo_str type = event_type(input->event);
     bool is_right = type.ptr != NULL;
     if (is_right) {
         event_set(r, input->event, type);

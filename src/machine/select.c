@@ -146,7 +146,7 @@ bool
 arvo__run_select_always(run *r)
 {
     r->enabled_count = 0;
-    for (uint32_t i = 0; i < r->now.nodes.count; i++) {
+    for (uint32_t i = 0; r->machine->has_always && i < r->now.nodes.count; i++) {
         const uint16_t state = r->now.nodes.items[i];
         if (run_state(r, state)->asks_always && chart_is_leaf(run_state(r, state)) &&
             !take_always(r, state))
