@@ -795,7 +795,7 @@ check_group(schema_run *run, const schema_node *node, schema_group group, const 
     return ok;
 }
 
-static bool
+static inline bool
 check_groups(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     /* By arvo_json_type; null and booleans have no group of their own. */
