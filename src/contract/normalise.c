@@ -183,7 +183,8 @@ builder_add(
     const arvo_json *kept)
 {
     if (builder->members == NULL) {
-        if (original == &builder->value->as.members[builder->count] && kept == &original->value) {
+        if (original != NULL && original == &builder->value->as.members[builder->count] &&
+            kept == &original->value) {
             builder->count++;
             return true;
         }
