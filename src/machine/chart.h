@@ -215,7 +215,7 @@ struct arvo_machine {
     /* Its history states may lead to a value with two children of one compound state, or with a
      * history state in it: XState lets that happen, and resumes from it. */
     bool is_loose;
-    bool has_always; /* some state has */
+    bool has_always;        /* some state has */
     chart_transition start; /* into the initial states */
 };
 
