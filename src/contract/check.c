@@ -27,6 +27,14 @@ arvo__schema_stop(schema_run *run, arvo_status status)
     return false;
 }
 
+bool
+arvo__schema_stop_at(schema_run *run, const char *what)
+{
+    if (run->status == ARVO_OK)
+        run->bound = what;
+    return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+}
+
 /* Whether to go on after a failure, to find the others. */
 static inline bool
 keep_going(const schema_run *run)
@@ -39,7 +47,7 @@ static bool
 check_in_place(schema_run *run, const schema_node *node, const arvo_json *value)
 {
     if (run->in_place == ARVO_SCHEMA_DEPTH_MAX)
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_PLACE);
     run->in_place++;
     const bool ok = arvo__schema_node_check(run, node, value);
     run->in_place--;
@@ -305,7 +313,7 @@ regex_matches(schema_run *run, const schema_regex *regex, const char *text, size
     case ARVO__MATCH_NOMEM:
         return arvo__schema_stop(run, ARVO_E_NOMEM);
     default:
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_MATCH);
     }
 }
 
@@ -803,7 +811,7 @@ check_groups(schema_run *run, const schema_node *node, const arvo_json *value)
         0, 0, 0, SCHEMA_NUMBER, SCHEMA_NUMBER, SCHEMA_STRING, SCHEMA_ARRAY, SCHEMA_OBJECT
     };
     if (run->frames == SCHEMA_FRAMES_MAX)
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_DEPTH);
     run->frames++;
     bool ok = true;
     if (node->first[SCHEMA_ANY + 1] > 0)

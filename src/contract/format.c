@@ -97,7 +97,7 @@ is_regex(schema_run *run, arvo_str text)
     case ARVO__MATCH_NOMEM:
         return arvo__schema_stop(run, ARVO_E_NOMEM);
     case ARVO__MATCH_GAVE_UP:
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_MATCH);
     default:
         return false;
     }

@@ -112,7 +112,7 @@ key_fits(schema_run *run, const schema_regex *regex, arvo_str key)
     case ARVO__MATCH_NOMEM:
         return arvo__schema_stop(run, ARVO_E_NOMEM);
     default:
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_MATCH);
     }
 }
 
@@ -327,7 +327,7 @@ normalise_in_place(schema_run *run, const schema_node *node, const arvo_json *va
     if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
         return true;
     if (run->in_place == ARVO_SCHEMA_DEPTH_MAX)
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_PLACE);
     run->in_place++;
     const bool ok = normalise_into(run, node, value, out);
     run->in_place--;
@@ -444,7 +444,7 @@ normalise_into(schema_run *run, const schema_node *node, const arvo_json *value,
     if (!schema__spend(run, 1))
         return false;
     if (run->frames == SCHEMA_FRAMES_MAX)
-        return arvo__schema_stop(run, ARVO_E_TOO_BIG);
+        return arvo__schema_stop_at(run, SCHEMA_BOUND_DEPTH);
     run->frames++;
     bool ok = true;
     /* Own keys come first, and conditions last: they need to know whether anyone had a say. */
@@ -463,10 +463,10 @@ run_stopped(const schema_run *run, arvo_error *err)
 {
     if (run->status == ARVO_E_NOMEM)
         return arvo__nomem(err);
+    if (run->bound != NULL)
+        return arvo__fail(err, run->status, "checking the value %s", run->bound);
     return arvo__fail(
-        err, run->status,
-        "checking the value takes more than %u steps, or a regular expression gives up",
-        ARVO_SCHEMA_STEPS_MAX);
+        err, run->status, "checking the value takes more than %u steps", ARVO_SCHEMA_STEPS_MAX);
 }
 
 /* A refused value once more, to say why. */

@@ -379,6 +379,7 @@ typedef struct schema_run {
     bool normalising; /* an absent key that has a default is not missing */
     bool dirty;       /* normalising would change something that was looked at */
     arvo_status status;
+    const char *bound; /* which one was exceeded; NULL: that of steps */
     const schema_path *path;
     schema_collector *collector; /* NULL: the first failure ends it */
     void *match_scratch;
@@ -440,6 +441,13 @@ void arvo__marks_merge(schema_marks *into, const schema_marks *from);
 
 /* Ends the run with a bound or memory exceeded. Returns false. */
 bool arvo__schema_stop(schema_run *run, arvo_status status);
+/* The same for a bound other than that of steps, which `what` names: "checking the value ...". */
+bool arvo__schema_stop_at(schema_run *run, const char *what);
+
+#define SCHEMA_BOUND_PLACE "follows too many references over one value"
+#define SCHEMA_BOUND_DEPTH "goes through too many nested schemas"
+#define SCHEMA_BOUND_MATCH                                                                         \
+    "takes a regular expression too long, so it gives up: simplify the pattern"
 
 static inline bool
 schema__type_fits(const schema_node *node, const arvo_json *value)

@@ -327,6 +327,7 @@ test_schema_refs__dynamic(void **state)
     schema = compile_with("{'$dynamicAnchor':'a','allOf':[{'$dynamicRef':'#a'}]}", NULL);
     arvo_error err = { 0 };
     assert_int_equal(arvo_schema_check(schema, json("1"), arena, NULL, &err), ARVO_E_TOO_BIG);
+    assert_non_null(strstr(err.text, "too many references over one value"));
     arvo_schema_free(schema);
 }
 
