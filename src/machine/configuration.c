@@ -177,6 +177,21 @@ tree_number_keys_first(run *r, uint16_t parent)
     first[parent] = indices;
 }
 
+/* Whether the value of an active state is an object of all its children. Of a compound state with
+ * several, which a history alone can make active together, no child may be a leaf for that. */
+static bool
+is_object_of_all(const run *r, uint16_t state)
+{
+    const uint16_t *const first = r->links;
+    const uint16_t *const next = first + r->machine->state_count;
+    if (run_state(r, state)->type == CHART_PARALLEL)
+        return true;
+    for (uint16_t child = first[state]; child != CHART_NONE; child = next[child])
+        if (chart_is_leaf(run_state(r, child)))
+            return false;
+    return true;
+}
+
 static bool
 tree_build(run *r, run_nodes *nodes)
 {
@@ -186,7 +201,7 @@ tree_build(run *r, run_nodes *nodes)
         return false;
     for (uint32_t i = 0; i < nodes->count; i++) {
         const chart_state *const node = run_state(r, nodes->items[i]);
-        if (node->has_number_keys && node->type == CHART_PARALLEL)
+        if (node->has_number_keys && is_object_of_all(r, nodes->items[i]))
             tree_number_keys_first(r, nodes->items[i]);
     }
     return true;
