@@ -118,6 +118,11 @@ const char *cli_cstr(arvo_str text);
 /** The one document of a JSON or YAML file; "-" is standard input. False: said why. */
 bool cli_document_load(const char *path, arvo_document *out);
 bool cli_documents_load(const char *path, arvo_document_list *out);
+/** Whether the document's `kind` is this. */
+bool cli_document_is(const arvo_document *document, const char *kind);
+/** Contracts of the apps, and those among the documents, which an app may hold too. Owned
+ * (arvo_contracts_unref()); NULL: said why. */
+arvo_contracts *cli_contracts_load(const cli_list *apps, const arvo_document_list *documents);
 
 /** The whole text of a file or of standard input, as long as a document may be. */
 bool cli_text_load(const char *path, arvo_str *out);

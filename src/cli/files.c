@@ -227,3 +227,37 @@ cli_app_load(const char *const *paths, size_t count)
         (void)cli_fail(&err);
     return app;
 }
+
+bool
+cli_document_is(const arvo_document *document, const char *kind)
+{
+    return arvo_str_is(arvo_json_str(arvo_json_get(document->root, "kind")), kind);
+}
+
+arvo_contracts *
+cli_contracts_load(const cli_list *apps, const arvo_document_list *documents)
+{
+    arvo_error err = { 0 };
+    arvo_contracts *contracts = NULL;
+    if (apps->count > 0) {
+        arvo_app *app = cli_app_load(apps->items, apps->count);
+        if (app == NULL)
+            return NULL;
+        contracts = arvo_contracts_ref(arvo_app_contracts(app));
+        arvo_app_free(app);
+    } else {
+        contracts = arvo_contracts_new(NULL);
+    }
+    for (size_t i = 0; i < documents->count && contracts != NULL; i++) {
+        if (cli_document_is(&documents->items[i], "machine") ||
+            cli_document_is(&documents->items[i], "mock"))
+            continue;
+        const arvo_status st = arvo_contracts_add(contracts, &documents->items[i], NULL, &err);
+        if (st == ARVO_OK || (st == ARVO_E_EXISTS && apps->count > 0))
+            continue;
+        (void)cli_fail(&err);
+        arvo_contracts_unref(contracts);
+        return NULL;
+    }
+    return contracts;
+}

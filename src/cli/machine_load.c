@@ -131,12 +131,6 @@ load_from_folder(const cli_machine_opts *opts)
 
 /* ---- From a file ---- */
 
-static bool
-is_kind(const arvo_document *document, const char *kind)
-{
-    return arvo_str_is(arvo_json_str(arvo_json_get(document->root, "kind")), kind);
-}
-
 static const arvo_document *
 document_choose(const cli_machine_opts *opts, const arvo_document_list *documents)
 {
@@ -148,7 +142,7 @@ document_choose(const cli_machine_opts *opts, const arvo_document_list *document
         const arvo_json *root = documents->items[i].root;
         const arvo_str id = arvo_json_str(arvo_json_get(root, "id"));
         const arvo_str version = arvo_json_str(arvo_json_get(root, "version"));
-        if (!is_kind(&documents->items[i], "machine"))
+        if (!cli_document_is(&documents->items[i], "machine"))
             continue;
         all = list_add(all, id, version);
         if (!is_wanted(opts, id, version, ARVO_STR_NONE))
@@ -173,34 +167,6 @@ cli_machine_document(const cli_machine_opts *opts, arvo_document *out)
     if (found != NULL)
         *out = *found;
     return found != NULL;
-}
-
-/* Those of --app, and the ones beside the machine, which the app may hold too. */
-static arvo_contracts *
-contracts_load(const cli_machine_opts *opts, const arvo_document_list *documents)
-{
-    arvo_error err = { 0 };
-    arvo_contracts *contracts = NULL;
-    if (opts->apps.count > 0) {
-        arvo_app *app = cli_app_load(opts->apps.items, opts->apps.count);
-        if (app == NULL)
-            return NULL;
-        contracts = arvo_contracts_ref(arvo_app_contracts(app));
-        arvo_app_free(app);
-    } else {
-        contracts = arvo_contracts_new(NULL);
-    }
-    for (size_t i = 0; i < documents->count && contracts != NULL; i++) {
-        if (is_kind(&documents->items[i], "machine") || is_kind(&documents->items[i], "mock"))
-            continue;
-        const arvo_status st = arvo_contracts_add(contracts, &documents->items[i], NULL, &err);
-        if (st == ARVO_OK || (st == ARVO_E_EXISTS && opts->apps.count > 0))
-            continue;
-        (void)cli_fail(&err);
-        arvo_contracts_unref(contracts);
-        return NULL;
-    }
-    return contracts;
 }
 
 /* The document without `contracts`; places in it stay what they were. */
@@ -235,7 +201,8 @@ load_from_file(const cli_machine_opts *opts)
     if (!cli_documents_load(opts->path, &documents))
         return NULL;
     const arvo_document *document = document_choose(opts, &documents);
-    arvo_contracts *contracts = document != NULL ? contracts_load(opts, &documents) : NULL;
+    arvo_contracts *contracts =
+        document != NULL ? cli_contracts_load(&opts->apps, &documents) : NULL;
     if (contracts == NULL)
         return NULL;
     arvo_machine *machine = NULL;

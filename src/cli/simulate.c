@@ -254,47 +254,12 @@ simulate(
 
 /* ---- Loading the machine ---- */
 
-static bool
-is_kind(const arvo_document *document, const char *kind)
-{
-    return arvo_str_is(arvo_json_str(arvo_json_get(document->root, "kind")), kind);
-}
-
-/* Those of --app, and the ones beside the machine in its file, which the app may hold too. */
-static arvo_contracts *
-contracts_load(const struct simulate_opts *opts, const arvo_document_list *documents)
-{
-    arvo_error err = { 0 };
-    arvo_contracts *contracts = NULL;
-    if (opts->apps.count > 0) {
-        arvo_app *app = cli_app_load(opts->apps.items, opts->apps.count);
-        if (app == NULL)
-            return NULL;
-        contracts = arvo_contracts_ref(arvo_app_contracts(app));
-        arvo_app_free(app);
-    } else {
-        contracts = arvo_contracts_new(NULL);
-    }
-    for (size_t i = 0; i < documents->count && contracts != NULL; i++) {
-        const arvo_contract *contract = NULL;
-        if (is_kind(&documents->items[i], "machine") || is_kind(&documents->items[i], "mock"))
-            continue;
-        const arvo_status st = arvo_contracts_add(contracts, &documents->items[i], &contract, &err);
-        if (st == ARVO_OK || (st == ARVO_E_EXISTS && opts->apps.count > 0))
-            continue;
-        (void)cli_fail(&err);
-        arvo_contracts_unref(contracts);
-        return NULL;
-    }
-    return contracts;
-}
-
 static const arvo_document *
 machine_document(const char *path, const arvo_document_list *documents)
 {
     const arvo_document *found = NULL;
     for (size_t i = 0; i < documents->count; i++) {
-        if (!is_kind(&documents->items[i], "machine"))
+        if (!cli_document_is(&documents->items[i], "machine"))
             continue;
         if (found != NULL) {
             cli_error("%s: holds several machines; give a file with one", path);
@@ -318,7 +283,7 @@ machine_load(const struct simulate_opts *opts, const char *path)
     const arvo_document *document = machine_document(path, &documents);
     if (document == NULL)
         return NULL;
-    arvo_contracts *contracts = contracts_load(opts, &documents);
+    arvo_contracts *contracts = cli_contracts_load(&opts->apps, &documents);
     if (contracts != NULL &&
         arvo_machine_create(
             &(arvo_machine_setup){ .contracts = contracts }, document, &machine, &err) != ARVO_OK)
