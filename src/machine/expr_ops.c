@@ -505,8 +505,8 @@ arvo__expr_slice(
     const double start = from_start ? 0 : slice_edge(arvo__expr_double(from), len);
     const double end = to_end ? len : slice_edge(arvo__expr_double(to), len);
     const size_t first = (size_t)start;
-    size_t last = (size_t)ceil(end < start ? start : end);
-    last = last > (size_t)len ? (size_t)len : last;
+    const size_t last_asked = (size_t)ceil(end);
+    const size_t last = last_asked < first ? first : last_asked; /* rounded, then compared */
 
     arvo_json *out = arvo__expr_alloc(run, sizeof(*out));
     if (out == NULL)

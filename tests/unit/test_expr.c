@@ -155,6 +155,8 @@ test_expr__paths(void **state)
         { ".context.tags[9]", "null" },
         { ".context.tags[1.5]", "null" },
         { ".context.tags[1:]", "[\"b\",\"a\"]" },
+        { ".context.tags[-0.5:1]", "[]" },
+        { ".context.tags[1.5:1.2]", "[\"b\"]" },
         { ".context.name[-2:]", "\"o\xC3\xAB\"" },
         { ".context.amount.x?", "null" },
         { "[.context.amount.x?]", "[]" },
