@@ -1,5 +1,8 @@
 /* arvo/memory.h - the store interface: records, leases, inbox, outbox, history.
  *
+ * docs/guarantees.md says what is promised by which store, and numbers the
+ * invariants; this header says how to ask.
+ *
  * A store is a table of functions (arvo_memory_ops), checked whole when it is
  * registered. read, write, lock and unlock are required; the rest is optional
  * and used when present. With `commit`, the record, the emitted events, the
@@ -31,6 +34,11 @@ ARVO_BEGIN_DECLS
 #define ARVO_LOCK_WAIT_MS_DEFAULT 5000
 #define ARVO_RECORD_BYTES_MAX     ((size_t)64 * 1024 * 1024)
 #define ARVO_LOCK_WAITERS_MAX     10000u /* per subject, in one process; more are denied at once */
+#define ARVO_CLAIM_MS_DEFAULT     30000
+#define ARVO_CLAIM_LIMIT_DEFAULT  64u /* rows of one outbox_claim */
+#define ARVO_CLAIM_LIMIT_MAX      1000u
+#define ARVO_DELIVERY_ERROR_MAX   ((size_t)500) /* bytes kept of why a delivery failed */
+#define ARVO_PURGE_LIMIT_DEFAULT  500u          /* instances of one purge */
 
 /* ---- Records ---------------------------------------------------------------- */
 
@@ -106,6 +114,53 @@ typedef struct arvo_commit {
                                  (done by someone else): ARVO_E_EXISTS, and nothing changes */
 } arvo_commit;
 
+/* ---- What step 3 and 4 need, at once ------------------------------------------- */
+
+typedef struct arvo_lock_request {
+    arvo_str subject;
+    arvo_str source, id; /* of the event that is to be consumed */
+    int64_t ttl_ms;      /* <= 0: ARVO_LEASE_MS_DEFAULT */
+    int64_t wait_ms;     /* <= 0: do not wait */
+} arvo_lock_request;
+
+typedef struct arvo_locked {
+    bool is_acquired; /* false: held by someone else; the rest is not set */
+    arvo_lease lease;
+    bool has_record;
+    arvo_record record; /* strings in the arena */
+    bool is_consumed;   /* (source, id) is in the subject's inbox: inbox_find has the outcome */
+} arvo_locked;
+
+/* ---- Delivery ----------------------------------------------------------------------
+ *
+ * A row of the outbox goes through
+ *
+ *   waiting --claim--> claimed --done (by hand, or in the consumer's commit)--> gone
+ *      ^                  |----- retry: attempts + 1, due again after a delay --> waiting
+ *      |                  |----- its time is over, or release ------------------> waiting
+ *      |                  +----- dead ---> dead letter ---drop--> gone (the history keeps it)
+ *      +---------------------------------------- retry by hand ---+
+ *
+ * Order: of one producing subject only the oldest row, and those right behind
+ * it with it, can be claimed; while it is claimed or not yet due, nobody gets
+ * the ones behind it. A dead letter is out of the way.
+ *
+ * A claim is a courtesy between deliverers, not a lock: what makes an effect
+ * happen once is the inbox, and `outbox_done` of the consumer's commit. */
+
+typedef struct arvo_claim {
+    uint8_t token[16]; /* random; of one deliverer, the same for all it claims */
+    int64_t ttl_ms;    /* <= 0: ARVO_CLAIM_MS_DEFAULT */
+    size_t limit;      /* 0: ARVO_CLAIM_LIMIT_DEFAULT; at most ARVO_CLAIM_LIMIT_MAX */
+} arvo_claim;
+
+typedef struct arvo_outbox_row {
+    arvo_stored_event event;
+    uint32_t attempts; /* deliveries that failed */
+    int64_t due_ms;    /* not before; 0: at once. A dead letter: since when */
+    arvo_str error;    /* why the last attempt failed; none */
+} arvo_outbox_row;
+
 /* ---- Reading -------------------------------------------------------------------- */
 
 typedef struct arvo_record_query {
@@ -118,6 +173,70 @@ typedef struct arvo_record_query {
 /* Called once per row; the row is borrowed for the call. Return false to stop. */
 typedef bool (*arvo_record_fn)(void *user, const arvo_record *record);
 typedef bool (*arvo_stored_event_fn)(void *user, const arvo_stored_event *event);
+typedef bool (*arvo_outbox_fn)(void *user, const arvo_outbox_row *row);
+
+/* ---- Looking after a store ------------------------------------------------------- */
+
+/* A count of UINT64_MAX, or a time of -1: this store cannot say it cheaply. */
+typedef struct arvo_memory_stats {
+    int64_t now_ms; /* the store's clock */
+    uint32_t schema_version;
+    uint64_t active, done, error; /* instances */
+    uint64_t events;
+    uint64_t outbox, outbox_claimed; /* claimed ones are part of outbox */
+    int64_t outbox_oldest_ms;        /* time of the oldest row's commit; 0: none */
+    uint64_t dead;
+    int64_t dead_oldest_ms;
+    uint64_t leases, leases_expired; /* expired and not yet taken over or given back */
+    uint64_t bytes;                  /* on disk, or of memory */
+    uint64_t commits, transactions;  /* of this process: executions committed, and in how many
+                                        transactions (group commit) */
+} arvo_memory_stats;
+
+typedef struct arvo_purge {
+    arvo_str status;       /* none: done and error */
+    arvo_str orchestrator; /* none: any */
+    int64_t before_ms;     /* last written before this, by the store's clock */
+    size_t limit;          /* instances of this call; 0: ARVO_PURGE_LIMIT_DEFAULT */
+    bool is_dry;           /* count only */
+} arvo_purge;
+
+typedef struct arvo_purged {
+    uint64_t instances, events;
+    bool is_more; /* the limit was reached: call again */
+} arvo_purged;
+
+/* One row of a whole store, in the order in which `dump` gives and `load` takes them:
+ * one ARVO_ROW_STORE, definitions, records as `list` orders them, events by seq,
+ * outbox rows by seq, dead letters by seq. Leases and claims are not part of it. */
+typedef enum arvo_row_kind {
+    ARVO_ROW_STORE = 0,
+    ARVO_ROW_DEFINITION,
+    ARVO_ROW_RECORD,
+    ARVO_ROW_EVENT,
+    ARVO_ROW_OUTBOX,
+    ARVO_ROW_DEAD
+} arvo_row_kind;
+
+typedef struct arvo_row {
+    arvo_row_kind kind;
+    uint64_t newest_fence; /* STORE */
+    int64_t newest_seq;    /* STORE */
+    arvo_str hash;         /* DEFINITION */
+    arvo_str document;     /* DEFINITION */
+    arvo_record record;    /* RECORD, revision, fence and times as stored */
+    arvo_outbox_row row;   /* EVENT: event only; OUTBOX, DEAD: event.seq only, and the rest */
+    int64_t cause;         /* EVENT: seq of the consumed event that made it; 0: none */
+} arvo_row;
+
+typedef bool (*arvo_row_fn)(void *user, const arvo_row *row);
+/* The next row of what is loaded: *out_row borrowed until the next call, *out_row NULL at the end.
+ * Any status but ARVO_OK ends the load, which then changes nothing. */
+typedef arvo_status (*arvo_row_next)(void *user, const arvo_row **out_row, arvo_error *err);
+
+/* One inconsistency: where (a subject, a seq, a file), and what, as one line without a full stop.
+ */
+typedef bool (*arvo_finding_fn)(void *user, arvo_str where, arvo_str what);
 
 /* ---- The interface ---------------------------------------------------------------- */
 
@@ -181,6 +300,65 @@ typedef struct arvo_memory_ops {
      * `history`. When not, the json of a commit's consumed event may be empty: only its key counts.
      */
     bool (*keeps_history)(void *self);
+
+    /* lock, read and inbox_find in one round trip, for stores with a network in between. Used in
+     * their place when present. Any status but ARVO_OK: nothing is held. */
+    arvo_status (*lock_read)(
+        void *self, const arvo_lock_request *request, arvo_arena *arena, arvo_locked *out,
+        arvo_error *err);
+
+    /* Let a held lease end ttl_ms from now instead; lease->expires_ms is set. ARVO_E_STALE: it is
+     * lost, or over already. The orchestrator calls it from a thread of its own for steps that take
+     * long. */
+    arvo_status (*renew)(
+        void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err);
+
+    /* true: waits in lock, lock_read and outbox_wait end now, as if their time was over, and new
+     * ones do not begin, until false. For the end of a process. */
+    void (*interrupt)(void *self, bool on);
+
+    /* Delivery: these come together, and with outbox_list. */
+
+    /* Claim rows that are due, oldest first, and give them to `each` once the claim holds. */
+    arvo_status (*outbox_claim)(
+        void *self, const arvo_claim *claim, arvo_outbox_fn each, void *user, arvo_error *err);
+    /* A claimed row was not delivered: attempts + 1, due after delay_ms, the claim ended, and those
+     * of the same deliverer on later rows of that subject too. ARVO_OK when the row is gone or
+     * claimed by someone else: nothing happens. */
+    arvo_status (*outbox_retry)(
+        void *self, int64_t seq, const arvo_claim *claim, int64_t delay_ms, arvo_str error,
+        arvo_error *err);
+    /* The same, and the row becomes a dead letter. */
+    arvo_status (*outbox_dead)(
+        void *self, int64_t seq, const arvo_claim *claim, arvo_str error, arvo_error *err);
+    /* Give back every claim of this deliverer. */
+    arvo_status (*outbox_release)(void *self, const arvo_claim *claim, arvo_error *err);
+    /* Wait until there may be something to claim, or timeout_ms are over; which of them is not
+     * told. */
+    arvo_status (*outbox_wait)(void *self, int64_t timeout_ms, arvo_error *err);
+    /* Dead letters by seq, from behind `after`; limit 0: 1000. */
+    arvo_status (*dead_list)(
+        void *self, int64_t after, size_t limit, arvo_outbox_fn each, void *user, arvo_error *err);
+    /* Back into the outbox, under its seq, without attempts. ARVO_E_NOT_FOUND. */
+    arvo_status (*dead_retry)(void *self, int64_t seq, arvo_error *err);
+    /* Gone for delivery; the history keeps the event. ARVO_E_NOT_FOUND. */
+    arvo_status (*dead_drop)(void *self, int64_t seq, arvo_error *err);
+
+    /* Looking after it; each by itself, dump and load together. */
+
+    arvo_status (*stats)(void *self, arvo_memory_stats *out, arvo_error *err);
+    /* Delete up to `limit` instances with their events and inboxes, in one transaction; never one
+     * that is leased, or of which an event waits in the outbox or is a dead letter. An event for a
+     * deleted instance that is delivered again later finds nothing that remembers it. */
+    arvo_status (*purge)(void *self, const arvo_purge *purge, arvo_purged *out, arvo_error *err);
+    /* Everything, as of one moment, while others go on working. */
+    arvo_status (*dump)(void *self, arvo_row_fn each, void *user, arvo_error *err);
+    /* Fill an empty store (ARVO_E_EXISTS: it is not). All or nothing; a store that cannot do that
+     * refuses to open until an interrupted load was repeated or wiped. */
+    arvo_status (*load)(void *self, arvo_row_next next, void *user, arvo_error *err);
+    /* What the store can find wrong with its own files, tables or keys; the consistency of what
+     * they hold is checked by arvo_memory_check() over `dump`. */
+    arvo_status (*check)(void *self, arvo_finding_fn each, void *user, arvo_error *err);
 
     /* Free the store. NULL: nothing to free. */
     void (*close)(void *self);

@@ -6,6 +6,8 @@
 
 #include "memory/internal.h"
 
+#define MEMORY_DELIVERY_OPS 8u
+
 struct arvo_memory {
     arvo_memory_ops ops;
     void *self;
@@ -13,6 +15,43 @@ struct arvo_memory {
 };
 
 /* ---- Registration ------------------------------------------------------ */
+
+/* What is optional alone, and what only together. */
+static arvo_status
+memory_pairs_check(const arvo_memory_ops *ops, arvo_error *err)
+{
+    if ((ops->commit != NULL) != (ops->inbox_find != NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID, "memory \"%s\": commit and inbox_find come together, or neither",
+            ops->name);
+    if ((ops->outbox_list != NULL) != (ops->outbox_done != NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "memory \"%s\": outbox_list and outbox_done come together, or neither", ops->name);
+    const size_t delivery = (size_t)(ops->outbox_claim != NULL) + (ops->outbox_retry != NULL) +
+                            (ops->outbox_dead != NULL) + (ops->outbox_release != NULL) +
+                            (ops->outbox_wait != NULL) + (ops->dead_list != NULL) +
+                            (ops->dead_retry != NULL) + (ops->dead_drop != NULL);
+    if (delivery != 0 && (delivery != MEMORY_DELIVERY_OPS || ops->outbox_list == NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "memory \"%s\": outbox_claim, outbox_retry, outbox_dead, outbox_release, outbox_wait, "
+            "dead_list, dead_retry and dead_drop come together, and with outbox_list",
+            ops->name);
+    if ((ops->dump != NULL) != (ops->load != NULL))
+        return arvo__fail(
+            err, ARVO_E_INVALID, "memory \"%s\": dump and load come together, or neither",
+            ops->name);
+    if (ops->lock_read != NULL && ops->inbox_find == NULL)
+        return arvo__fail(
+            err, ARVO_E_INVALID,
+            "memory \"%s\": lock_read looks into the inbox, and inbox_find is missing", ops->name);
+    if (ops->outbox_list != NULL && ops->commit == NULL)
+        return arvo__fail(
+            err, ARVO_E_INVALID, "memory \"%s\": an outbox is filled by commit, which is missing",
+            ops->name);
+    return ARVO_OK;
+}
 
 static arvo_status
 memory_ops_check(const arvo_memory_ops *ops, arvo_error *err)
@@ -39,19 +78,7 @@ memory_ops_check(const arvo_memory_ops *ops, arvo_error *err)
         return arvo__fail(
             err, ARVO_E_INVALID, "memory: the table has no %s, which is required", missing);
 
-    if ((ops->commit != NULL) != (ops->inbox_find != NULL))
-        return arvo__fail(
-            err, ARVO_E_INVALID, "memory \"%s\": commit and inbox_find come together, or neither",
-            ops->name);
-    if ((ops->outbox_list != NULL) != (ops->outbox_done != NULL))
-        return arvo__fail(
-            err, ARVO_E_INVALID,
-            "memory \"%s\": outbox_list and outbox_done come together, or neither", ops->name);
-    if (ops->outbox_list != NULL && ops->commit == NULL)
-        return arvo__fail(
-            err, ARVO_E_INVALID, "memory \"%s\": an outbox is filled by commit, which is missing",
-            ops->name);
-    return ARVO_OK;
+    return memory_pairs_check(ops, err);
 }
 
 arvo_status

@@ -80,6 +80,29 @@ none_done(void *self, int64_t seq, arvo_error *err)
     return ARVO_OK;
 }
 
+static arvo_status
+none_wait(void *self, int64_t timeout_ms, arvo_error *err)
+{
+    (void)self, (void)timeout_ms, (void)err;
+    return ARVO_OK;
+}
+
+static arvo_status
+none_dump(void *self, arvo_row_fn each, void *user, arvo_error *err)
+{
+    (void)self, (void)each, (void)user, (void)err;
+    return ARVO_OK;
+}
+
+static arvo_status
+none_lock_read(
+    void *self, const arvo_lock_request *request, arvo_arena *arena, arvo_locked *out,
+    arvo_error *err)
+{
+    (void)self, (void)request, (void)arena, (void)out, (void)err;
+    return ARVO_OK;
+}
+
 static void
 none_close(void *self)
 {
@@ -158,6 +181,19 @@ test_memory__holes_in_the_table_are_named(void **state)
     ops.commit = NULL;
     ops.inbox_find = NULL;
     assert_not_registered(&ops, "outbox");
+    ops = none_ops;
+    ops.outbox_wait = none_wait; /* one of eight */
+    assert_not_registered(&ops, "outbox_claim");
+    ops = none_ops;
+    ops.dump = none_dump;
+    assert_not_registered(&ops, "load");
+    ops = none_ops;
+    ops.commit = NULL;
+    ops.inbox_find = NULL;
+    ops.outbox_list = NULL;
+    ops.outbox_done = NULL;
+    ops.lock_read = none_lock_read;
+    assert_not_registered(&ops, "lock_read");
 }
 
 static void
