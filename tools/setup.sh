@@ -55,6 +55,18 @@ else
     exit 1
 fi
 
+# Debian starts a server when it installs it. Ours are started by the tests, one for each; so keep apt-get from it,
+# in the way Debian has for that, unless this machine has a policy of its own.
+policy=/usr/sbin/policy-rc.d
+case " $* " in
+*" servers "*)
+    if [ ! -e "$policy" ] && $sudo sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"; then
+        trap '$sudo rm -f "$policy"' EXIT
+        trap 'exit 1' HUP INT TERM
+    fi
+    ;;
+esac
+
 echo "setup: installing with apt-get, once:$missing"
 run_apt() {
     # shellcheck disable=SC2086 # $sudo and $missing are lists of words

@@ -56,7 +56,8 @@ suite() {
     summary="$summary $name=$dir/meson-logs/testlog.json"
 }
 
-# Without them the tests that compare with npm packages skip, and say so.
+# Without them the tests that need them skip, and say so.
+tools/setup.sh servers
 tools/npm.sh tests/interop
 tools/npm.sh tests/interop/contracts
 
