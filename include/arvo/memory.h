@@ -146,19 +146,23 @@ typedef struct arvo_locked {
  * the ones behind it. A dead letter is out of the way.
  *
  * A claim is a courtesy between deliverers, not a lock: what makes an effect
- * happen once is the inbox, and `outbox_done` of the consumer's commit. */
+ * happen once is the inbox, and `outbox_done` of the consumer's commit. So
+ * anybody may mark any row done. A claim whose time is over still counts for
+ * retry and dead until somebody else takes the row: an attempt that took too
+ * long was an attempt. */
 
 typedef struct arvo_claim {
     uint8_t token[16]; /* random; of one deliverer, the same for all it claims */
-    int64_t ttl_ms;    /* <= 0: ARVO_CLAIM_MS_DEFAULT */
-    size_t limit;      /* 0: ARVO_CLAIM_LIMIT_DEFAULT; at most ARVO_CLAIM_LIMIT_MAX */
+    int64_t ttl_ms;    /* <= 0: ARVO_CLAIM_MS_DEFAULT; a year at most */
+    size_t limit;      /* 0: ARVO_CLAIM_LIMIT_DEFAULT; more than ARVO_CLAIM_LIMIT_MAX is that */
 } arvo_claim;
 
 typedef struct arvo_outbox_row {
     arvo_stored_event event;
     uint32_t attempts; /* deliveries that failed */
     int64_t due_ms;    /* not before; 0: at once. A dead letter: since when */
-    arvo_str error;    /* why the last attempt failed; none */
+    arvo_str error;    /* why the last attempt failed, as one line of UTF-8, cut to
+                          ARVO_DELIVERY_ERROR_MAX; none: no attempt failed */
 } arvo_outbox_row;
 
 /* ---- Reading -------------------------------------------------------------------- */
@@ -279,8 +283,9 @@ typedef struct arvo_memory_ops {
         arvo_stored_event_fn each, void *user, arvo_error *err);
 
     /* Events produced and not yet marked done, by seq, from behind `after`; limit 0: 1000. The
-     * memory: store keeps an outbox from the first outbox_list on (so that it costs nothing where
-     * nobody delivers from it): list once before the events you want to find. */
+     * memory: store keeps an outbox from the first outbox_list, outbox_claim or outbox_wait on (so
+     * that it costs nothing where nobody delivers from it): list once before the events you want to
+     * find. */
     arvo_status (*outbox_list)(
         void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user,
         arvo_error *err);
@@ -319,16 +324,19 @@ typedef struct arvo_memory_ops {
 
     /* Delivery: these come together, and with outbox_list. */
 
-    /* Claim rows that are due, oldest first, and give them to `each` once the claim holds. */
+    /* Claim rows that are due, oldest first (by seq, over all subjects), and give them to `each`
+     * once the claim holds. Rows that this deliverer holds already are not given again. When `each`
+     * says stop, the rows not shown stay claimed. */
     arvo_status (*outbox_claim)(
         void *self, const arvo_claim *claim, arvo_outbox_fn each, void *user, arvo_error *err);
-    /* A claimed row was not delivered: attempts + 1, due after delay_ms, the claim ended, and those
-     * of the same deliverer on later rows of that subject too. ARVO_OK when the row is gone or
-     * claimed by someone else: nothing happens. */
+    /* A claimed row was not delivered: attempts + 1, due after delay_ms (<= 0: at once; a year at
+     * most), the claim ended, and those of the same deliverer on later rows of that subject too.
+     * ARVO_OK when the row is gone or not claimed by this deliverer: nothing happens. Of the claim
+     * only the token counts, here and in the next two. */
     arvo_status (*outbox_retry)(
         void *self, int64_t seq, const arvo_claim *claim, int64_t delay_ms, arvo_str error,
         arvo_error *err);
-    /* The same, and the row becomes a dead letter. */
+    /* The same, and the row becomes a dead letter, now. */
     arvo_status (*outbox_dead)(
         void *self, int64_t seq, const arvo_claim *claim, arvo_str error, arvo_error *err);
     /* Give back every claim of this deliverer. */
@@ -339,7 +347,8 @@ typedef struct arvo_memory_ops {
     /* Dead letters by seq, from behind `after`; limit 0: 1000. */
     arvo_status (*dead_list)(
         void *self, int64_t after, size_t limit, arvo_outbox_fn each, void *user, arvo_error *err);
-    /* Back into the outbox, under its seq, without attempts. ARVO_E_NOT_FOUND. */
+    /* Back into the outbox, under its seq, as if it was new: no attempts, due at once, no error.
+     * ARVO_E_NOT_FOUND. */
     arvo_status (*dead_retry)(void *self, int64_t seq, arvo_error *err);
     /* Gone for delivery; the history keeps the event. ARVO_E_NOT_FOUND. */
     arvo_status (*dead_drop)(void *self, int64_t seq, arvo_error *err);

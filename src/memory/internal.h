@@ -34,6 +34,11 @@ arvo_status arvo__memory_record_check(arvo_str subject, const arvo_record *recor
 arvo_status arvo__memory_batch_check(const arvo_commit *commits, size_t count, arvo_error *err);
 int64_t arvo__memory_ttl(int64_t ttl_ms); /* bounded, default for <= 0 */
 
+size_t arvo__memory_claim_limit(size_t limit); /* bounded, default for 0 */
+/* Why a delivery failed, as it is kept: one line of UTF-8, cut at a character's boundary to
+ * ARVO_DELIVERY_ERROR_MAX bytes; what is no text is '?'. `out` holds that many bytes. */
+arvo_str arvo__memory_delivery_error(arvo_str error, char *out);
+
 /* Bytes of all strings of a record. */
 size_t arvo__record_text_bytes(const arvo_record *record);
 
@@ -122,6 +127,11 @@ arvo__leases_valid(const arvo__leases *leases, uint64_t hash, const arvo_lease *
 
 /* false: it was lost already, nothing happened. */
 bool arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease *lease);
+
+/* Waiting in real time, for what is also woken by hand: the store's clock may stand still. */
+int64_t arvo__real_ms(void);
+bool arvo__cond_init(pthread_cond_t *cond);
+void arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms);
 
 /* How many stand in line. */
 uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);

@@ -180,8 +180,8 @@ lease_add(arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now)
 
 /* ---- Waiting ----------------------------------------------------------- */
 
-static int64_t
-lease_real_ms(void)
+int64_t
+arvo__real_ms(void)
 {
     struct timespec now = { 0 };
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -205,8 +205,8 @@ lease_line_leave(struct arvo__lease_row *row, struct arvo__lease_waiter *self)
         (void)pthread_cond_signal(&row->first->cond); /* has to watch the lease from now on */
 }
 
-static bool
-lease_cond_init(pthread_cond_t *cond)
+bool
+arvo__cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
     if (pthread_condattr_init(&attr) != 0)
@@ -217,12 +217,20 @@ lease_cond_init(pthread_cond_t *cond)
     return done;
 }
 
+void
+arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms)
+{
+    const struct timespec until = { .tv_sec = (time_t)(real_ms / 1000),
+                                    .tv_nsec = (long)(real_ms % 1000) * 1000000 };
+    (void)pthread_cond_timedwait(cond, mutex, &until);
+}
+
 /* Stand in line until first and the lease is free, or the time is over. */
 static bool
 lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_ms)
 {
     struct arvo__lease_waiter self = { 0 };
-    if (!lease_cond_init(&self.cond))
+    if (!arvo__cond_init(&self.cond))
         return false;
     if (row->last != NULL)
         row->last->next = &self;
@@ -231,13 +239,13 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
     row->last = &self;
     row->waiters++;
 
-    const int64_t started = lease_real_ms();
+    const int64_t started = arvo__real_ms();
     const int64_t deadline = wait_ms < INT64_MAX - started ? started + wait_ms : INT64_MAX;
     bool is_free = false;
     for (;;) {
         const int64_t now = leases->platform->time_ms(leases->platform->self);
         is_free = row->first == &self && lease_is_free(row, now);
-        const int64_t real = lease_real_ms();
+        const int64_t real = arvo__real_ms();
         if (is_free || real >= deadline)
             break;
         int64_t until = deadline;
@@ -246,9 +254,7 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
             const int64_t look = real + (left < LEASE_LOOK_MS ? left : LEASE_LOOK_MS);
             until = look < until ? look : until;
         }
-        const struct timespec until_ts = { .tv_sec = (time_t)(until / 1000),
-                                           .tv_nsec = (long)(until % 1000) * 1000000 };
-        (void)pthread_cond_timedwait(&self.cond, leases->mutex, &until_ts);
+        arvo__cond_wait_until(&self.cond, leases->mutex, until);
     }
     lease_line_leave(row, &self);
     (void)pthread_cond_destroy(&self.cond);

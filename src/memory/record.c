@@ -304,3 +304,33 @@ arvo__memory_batch_check(const arvo_commit *commits, size_t count, arvo_error *e
     }
     return ARVO_OK;
 }
+
+/* ---- Deliveries ---------------------------------------------------------- */
+
+size_t
+arvo__memory_claim_limit(size_t limit)
+{
+    if (limit == 0)
+        return ARVO_CLAIM_LIMIT_DEFAULT;
+    return limit < ARVO_CLAIM_LIMIT_MAX ? limit : ARVO_CLAIM_LIMIT_MAX;
+}
+
+arvo_str
+arvo__memory_delivery_error(arvo_str error, char *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < error.len;) {
+        const size_t sequence = arvo__utf8_sequence(error.ptr + i, error.len - i);
+        const size_t bytes = sequence != 0 ? sequence : 1;
+        if (len + bytes > ARVO_DELIVERY_ERROR_MAX)
+            break;
+        memcpy(out + len, error.ptr + i, bytes);
+        if (sequence == 0)
+            out[len] = '?';
+        else if ((unsigned char)out[len] < 0x20)
+            out[len] = ' ';
+        len += bytes;
+        i += bytes;
+    }
+    return (arvo_str){ out, len };
+}

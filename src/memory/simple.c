@@ -1,8 +1,9 @@
 /* The in-process store ("memory:"): opening it, and everything but the commit.
  *
  * Files: simple_commit.c the atomic write, simple_table.c instances,
- * simple_inbox.c outcomes, simple_log.c outbox, history and order;
- * memory_lease.c leases, memory_pool.c blocks. simple.h draws the layout.
+ * simple_inbox.c outcomes, simple_log.c outbox, history and order,
+ * simple_queues.c and simple_delivery.c claims and dead letters; memory_lease.c leases,
+ * memory_pool.c blocks. simple.h draws the layout.
  */
 
 #include <string.h>
@@ -302,6 +303,14 @@ static const arvo_memory_ops simple_ops = {
     .list = simple_list,
     .history = simple_history,
     .keeps_history = simple_keeps_history,
+    .outbox_claim = arvo__simple_outbox_claim,
+    .outbox_retry = arvo__simple_outbox_retry,
+    .outbox_dead = arvo__simple_outbox_dead,
+    .outbox_release = arvo__simple_outbox_release,
+    .outbox_wait = arvo__simple_outbox_wait,
+    .dead_list = arvo__simple_dead_list,
+    .dead_retry = arvo__simple_dead_retry,
+    .dead_drop = arvo__simple_dead_drop,
     .close = simple_close,
 };
 
@@ -331,8 +340,9 @@ simple_store_new(
     store->allocator = allocator;
     store->platform = platform;
     store->inbox_max = (uint16_t)inbox_max;
-    arvo_status st =
-        arvo__simple_log_init(&store->log, allocator, has_history) ? ARVO_OK : ARVO_E_NOMEM;
+    arvo_status st = arvo__simple_log_init(&store->log, platform, allocator, has_history)
+                         ? ARVO_OK
+                         : ARVO_E_NOMEM;
     for (size_t i = 0; i < SIMPLE_SHARDS; i++) {
         struct simple_shard *shard = &store->shards[i];
         arvo__pool_init(&shard->pool, allocator, SIMPLE_SLAB_BYTES);

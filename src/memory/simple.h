@@ -104,10 +104,11 @@ arvo_str arvo__simple_instance_string(const struct simple_instance *instance, si
 
 /* ---- Log: outbox, history, order of creation (simple_log.c) ------------ */
 
-/* One event, held by outbox, history and readers. Immutable but for refs. */
+/* One event, held by outbox, history and readers. Immutable but for refs and delivery. */
 struct simple_event {
-    struct simple_event *older; /* of the same subject's history */
-    uint64_t place;             /* in that history, from 1 */
+    struct simple_event *older;       /* of the same subject's history */
+    uint64_t place;                   /* in that history, from 1 */
+    struct simple_delivery *delivery; /* while in the outbox or a dead letter; NULL: neither */
     int64_t seq;
     int64_t time_ms;
     uint32_t refs;
@@ -122,21 +123,68 @@ struct simple_outbox_row {
     struct simple_event *event; /* NULL: done */
 };
 
+/* Why a delivery failed; held by the row and by readers. */
+struct simple_text {
+    uint32_t refs;
+    uint32_t len;
+    uint8_t size_class;
+    char text[];
+};
+
+/* An event's way through the outbox (simple_delivery.c). */
+struct simple_delivery {
+    struct simple_event *event;
+    struct simple_delivery *older, *newer; /* waiting rows of the same subject, by seq */
+    struct simple_text *error;             /* nullable */
+    uint64_t hash;                         /* of the subject */
+    int64_t due_ms;
+    int64_t claimed_until_ms; /* 0: not claimed */
+    uint8_t token[16];        /* when claimed_until_ms is not 0 */
+    uint32_t attempts;
+    uint8_t size_class;
+    /* Of the oldest row of a subject only. */
+    bool is_sleeping;                    /* in the heap `sleeping`; else in `ready` */
+    size_t heap_at;                      /* its place there */
+    struct simple_delivery *newest;      /* of its subject */
+    struct simple_delivery *cursor;      /* the next to claim; itself outside of a claim */
+    struct simple_delivery *bucket_next; /* another subject's */
+};
+
+struct simple_heap {
+    struct simple_delivery **items; /* oldest rows of their subjects */
+    size_t count, cap;
+};
+
+/* The outbox seen by those who claim from it. */
+struct simple_queues {
+    struct simple_delivery **buckets; /* the oldest row of each subject, by hash */
+    size_t bucket_count, subject_count;
+    struct simple_heap ready;    /* may be claimed, by seq */
+    struct simple_heap sleeping; /* claimed or not yet due, by when that ends */
+    pthread_cond_t cond;         /* something may be claimed */
+    uint32_t waiters;
+};
+
 struct simple_log {
     pthread_mutex_t mutex;
     arvo__pool pool;
     const arvo_allocator *allocator;
+    const arvo_platform *platform;
     _Atomic int64_t seq;    /* newest given out */
     atomic_bool has_outbox; /* from the first outbox_list on */
     bool has_history;
     struct simple_outbox_row *rows; /* by seq; [row_first, row_end) */
     size_t row_cap, row_first, row_end, row_live;
+    struct simple_queues queues;
+    struct simple_event **dead; /* by seq */
+    size_t dead_cap, dead_count;
     uint64_t *order; /* hash of the i-th instance created */
     size_t order_cap, order_count;
 };
 
-bool
-arvo__simple_log_init(struct simple_log *log, const arvo_allocator *allocator, bool has_history);
+bool arvo__simple_log_init(
+    struct simple_log *log, const arvo_platform *platform, const arvo_allocator *allocator,
+    bool has_history);
 void arvo__simple_log_fini(struct simple_log *log);
 
 /* These are called with the log's mutex held. */
@@ -149,6 +197,13 @@ bool arvo__simple_log_outbox_has(const struct simple_log *log, int64_t seq);
 void arvo__simple_log_outbox_add(struct simple_log *log, struct simple_event *event);
 void arvo__simple_log_outbox_remove(struct simple_log *log, int64_t seq);
 
+/* Out of the outbox, and back to its place (there is room: reserve), with the outbox's hold on it.
+ */
+void arvo__simple_log_outbox_take(struct simple_log *log, struct simple_event *event);
+void arvo__simple_log_outbox_insert(struct simple_log *log, struct simple_event *event);
+struct simple_event *arvo__simple_log_outbox_find(const struct simple_log *log, int64_t seq);
+bool arvo__simple_log_show(const struct simple_event *event, arvo_stored_event_fn each, void *user);
+
 /* These take it themselves. */
 void arvo__simple_log_outbox_each(
     struct simple_log *log, int64_t after, size_t limit, arvo_stored_event_fn each, void *user);
@@ -157,6 +212,45 @@ arvo_status arvo__simple_log_history_each(
     void *user, arvo_error *err);
 size_t arvo__simple_log_order_get(
     struct simple_log *log, uint64_t first, uint64_t *hashes, size_t hash_count);
+
+/* ---- Who may claim what (simple_queues.c); with the log's mutex held ---- */
+
+bool arvo__simple_queues_init(struct simple_queues *queues);
+void arvo__simple_queues_fini(struct simple_log *log);
+bool arvo__simple_queues_reserve(struct simple_log *log, size_t more);
+/* The oldest row that may be claimed, claimed; NULL: none. After the last of a claim say
+ * arvo__simple_delivery_moved() of each. */
+struct simple_delivery *arvo__simple_queues_claim(
+    struct simple_log *log, const uint8_t *token, int64_t now, int64_t until_ms);
+/* Whether something may be claimed at `now`; if not, *out_wake_ms is when it may. */
+bool arvo__simple_queues_have(const struct simple_log *log, int64_t now, int64_t *out_wake_ms);
+void arvo__simple_queues_wake(struct simple_log *log); /* whoever waits for something to claim */
+
+bool arvo__simple_delivery_new(struct simple_log *log, struct simple_event *event, uint64_t hash);
+void arvo__simple_delivery_free(struct simple_log *log, struct simple_event *event);
+void arvo__simple_delivery_join(struct simple_log *log, struct simple_event *event);
+void arvo__simple_delivery_leave(struct simple_log *log, struct simple_event *event);
+/* Its claim or due time have changed. */
+void arvo__simple_delivery_moved(struct simple_log *log, struct simple_delivery *row);
+int64_t arvo__simple_delivery_wake_ms(const struct simple_delivery *row);
+void arvo__simple_text_unref(struct simple_log *log, struct simple_text *text);
+
+/* ---- Delivery (simple_delivery.c) --------------------------------------- */
+
+/* As in arvo_memory_ops. */
+arvo_status arvo__simple_outbox_claim(
+    void *self, const arvo_claim *claim, arvo_outbox_fn each, void *user, arvo_error *err);
+arvo_status arvo__simple_outbox_retry(
+    void *self, int64_t seq, const arvo_claim *claim, int64_t delay_ms, arvo_str error,
+    arvo_error *err);
+arvo_status arvo__simple_outbox_dead(
+    void *self, int64_t seq, const arvo_claim *claim, arvo_str error, arvo_error *err);
+arvo_status arvo__simple_outbox_release(void *self, const arvo_claim *claim, arvo_error *err);
+arvo_status arvo__simple_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err);
+arvo_status arvo__simple_dead_list(
+    void *self, int64_t after, size_t limit, arvo_outbox_fn each, void *user, arvo_error *err);
+arvo_status arvo__simple_dead_retry(void *self, int64_t seq, arvo_error *err);
+arvo_status arvo__simple_dead_drop(void *self, int64_t seq, arvo_error *err);
 
 /* ---- The store --------------------------------------------------------- */
 

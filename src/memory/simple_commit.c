@@ -153,11 +153,12 @@ batch_check_outbox(const struct simple_batch *batch, arvo_error *err)
                     "memory commit: outbox row %lld is done twice in one batch", (long long)seq);
         }
     }
-    if (batch->has_outbox && log->row_live + produced > SIMPLE_OUTBOX_ROWS_MAX)
+    if (batch->has_outbox && log->row_live + log->dead_count + produced > SIMPLE_OUTBOX_ROWS_MAX)
         return arvo__fail(
             err, ARVO_E_FULL,
-            "memory commit: %zu events wait in the outbox, the most it holds: deliver them first",
-            log->row_live);
+            "memory commit: the outbox holds %zu events and %zu dead letters, and %zu at most: "
+            "deliver or drop them first",
+            log->row_live, log->dead_count, SIMPLE_OUTBOX_ROWS_MAX);
     return ARVO_OK;
 }
 
@@ -219,7 +220,8 @@ plan_prepare_events(struct simple_batch *batch, struct simple_plan *plan, arvo_e
     for (size_t i = 0; i < commit->produced_count; i++) {
         plan->produced[i] = arvo__simple_log_event_new(
             log, commit->subject, &commit->produced[i], ARVO_PRODUCED, batch->now);
-        if (plan->produced[i] == NULL)
+        if (plan->produced[i] == NULL ||
+            (batch->has_outbox && !arvo__simple_delivery_new(log, plan->produced[i], plan->hash)))
             return arvo__nomem(err);
     }
     return ARVO_OK;

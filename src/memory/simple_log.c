@@ -16,11 +16,15 @@
 #define LOG_PINNED     32u /* events shown per turn of the lock */
 
 bool
-arvo__simple_log_init(struct simple_log *log, const arvo_allocator *allocator, bool has_history)
+arvo__simple_log_init(
+    struct simple_log *log, const arvo_platform *platform, const arvo_allocator *allocator,
+    bool has_history)
 {
-    *log = (struct simple_log){ .allocator = allocator, .has_history = has_history };
+    *log = (struct simple_log){ .allocator = allocator,
+                                .platform = platform,
+                                .has_history = has_history };
     arvo__pool_init(&log->pool, allocator, LOG_SLAB_BYTES);
-    return pthread_mutex_init(&log->mutex, NULL) == 0;
+    return pthread_mutex_init(&log->mutex, NULL) == 0 && arvo__simple_queues_init(&log->queues);
 }
 
 void
@@ -31,6 +35,9 @@ arvo__simple_log_fini(struct simple_log *log)
         arvo__free(log->allocator, log->rows, log->row_cap * sizeof(log->rows[0]));
     if (log->order != NULL)
         arvo__free(log->allocator, log->order, log->order_cap * sizeof(log->order[0]));
+    if (log->dead != NULL)
+        arvo__free(log->allocator, log->dead, log->dead_cap * sizeof(log->dead[0]));
+    arvo__simple_queues_fini(log);
     (void)pthread_mutex_destroy(&log->mutex);
 }
 
@@ -89,7 +96,8 @@ log_reserve_order(struct simple_log *log, size_t more)
 bool
 arvo__simple_log_reserve(struct simple_log *log, size_t outbox_rows, size_t instances)
 {
-    return log_reserve_rows(log, outbox_rows) && log_reserve_order(log, instances);
+    return log_reserve_rows(log, outbox_rows) && log_reserve_order(log, instances) &&
+           (outbox_rows == 0 || arvo__simple_queues_reserve(log, outbox_rows));
 }
 
 /* ---- Events ------------------------------------------------------------ */
@@ -124,12 +132,14 @@ arvo__simple_log_event_new(
 void
 arvo__simple_log_event_unref(struct simple_log *log, struct simple_event *event)
 {
-    if (event != NULL && --event->refs == 0)
-        arvo__pool_free(&log->pool, event, event->size_class);
+    if (event == NULL || --event->refs > 0)
+        return;
+    arvo__simple_delivery_free(log, event); /* of a commit that did not happen */
+    arvo__pool_free(&log->pool, event, event->size_class);
 }
 
-static bool
-log_show(const struct simple_event *event, arvo_stored_event_fn each, void *user)
+bool
+arvo__simple_log_show(const struct simple_event *event, arvo_stored_event_fn each, void *user)
 {
     arvo_str texts[6];
     const char *at = event->text;
@@ -187,21 +197,49 @@ arvo__simple_log_outbox_add(struct simple_log *log, struct simple_event *event)
     event->refs++;
     log->rows[log->row_end++] = (struct simple_outbox_row){ event->seq, event };
     log->row_live++;
+    arvo__simple_delivery_join(log, event);
 }
 
 void
-arvo__simple_log_outbox_remove(struct simple_log *log, int64_t seq)
+arvo__simple_log_outbox_insert(struct simple_log *log, struct simple_event *event)
 {
-    struct simple_outbox_row *row = log_row_find(log, seq);
-    if (row == NULL)
-        return;
-    arvo__simple_log_event_unref(log, row->event);
-    row->event = NULL;
+    const size_t at = log_row_behind(log, event->seq - 1);
+    memmove(&log->rows[at + 1], &log->rows[at], (log->row_end - at) * sizeof(log->rows[0]));
+    log->rows[at] = (struct simple_outbox_row){ event->seq, event };
+    log->row_end++;
+    log->row_live++;
+    arvo__simple_delivery_join(log, event);
+}
+
+struct simple_event *
+arvo__simple_log_outbox_find(const struct simple_log *log, int64_t seq)
+{
+    const struct simple_outbox_row *row = log_row_find(log, seq);
+    return row != NULL ? row->event : NULL;
+}
+
+/* The event stays as it is, with its delivery and the outbox's hold on it. */
+void
+arvo__simple_log_outbox_take(struct simple_log *log, struct simple_event *event)
+{
+    arvo__simple_delivery_leave(log, event);
+    log_row_find(log, event->seq)->event = NULL;
     log->row_live--;
     while (log->row_first < log->row_end && log->rows[log->row_first].event == NULL)
         log->row_first++;
     if (log->row_first == log->row_end)
         log->row_first = log->row_end = 0;
+}
+
+void
+arvo__simple_log_outbox_remove(struct simple_log *log, int64_t seq)
+{
+    struct simple_event *event = arvo__simple_log_outbox_find(log, seq);
+    if (event == NULL)
+        return;
+    arvo__simple_log_outbox_take(log, event);
+    arvo__simple_delivery_free(log, event);
+    arvo__simple_log_event_unref(log, event);
 }
 
 void
@@ -226,7 +264,7 @@ arvo__simple_log_outbox_each(
         (void)pthread_mutex_unlock(&log->mutex);
         for (size_t i = 0; i < count && go_on; i++) {
             after = pinned[i]->seq;
-            go_on = log_show(pinned[i], each, user);
+            go_on = arvo__simple_log_show(pinned[i], each, user);
         }
         (void)pthread_mutex_lock(&log->mutex);
         for (size_t i = 0; i < count; i++)
@@ -252,7 +290,7 @@ arvo__simple_log_history_each(
         return arvo__nomem(err);
     for (const struct simple_event *at = newest; at != NULL; at = at->older)
         events[at->place - 1] = at;
-    for (size_t i = 0; i < count && log_show(events[i], each, user); i++) {
+    for (size_t i = 0; i < count && arvo__simple_log_show(events[i], each, user); i++) {
     }
     arvo__free(log->allocator, events, count * sizeof(events[0]));
     return ARVO_OK;

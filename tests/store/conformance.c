@@ -1,5 +1,5 @@
 /* What every store has to do, as tests; see conformance.h. Here: records and
- * leases. conformance_commit.c has the rest.
+ * leases. The other conformance_*.c have the rest.
  */
 
 #include "conformance_internal.h"
@@ -485,14 +485,25 @@ store_conformance_run(const store_factory *factory)
         CASE(lock_waits_no_longer_than_told),
         CASE(threads_on_one_subject_lose_no_update),
     };
-    const size_t record_test_count = ARVO_COUNT_OF(record_tests);
-    const size_t count = record_test_count + store_commit_test_count;
+    const struct {
+        const struct CMUnitTest *tests;
+        size_t count;
+    } parts[] = {
+        { record_tests, ARVO_COUNT_OF(record_tests) },
+        { store_commit_tests, store_commit_test_count },
+        { store_delivery_tests, store_delivery_test_count },
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++)
+        count += parts[i].count;
     struct CMUnitTest *tests = calloc(count, sizeof(tests[0]));
     if (tests == NULL)
         return 1;
-    memcpy(tests, record_tests, sizeof(record_tests));
-    memcpy(
-        tests + record_test_count, store_commit_tests, store_commit_test_count * sizeof(tests[0]));
+    count = 0;
+    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++) {
+        memcpy(tests + count, parts[i].tests, parts[i].count * sizeof(tests[0]));
+        count += parts[i].count;
+    }
     running = factory;
     const int failed = _cmocka_run_group_tests(factory->name, tests, count, NULL, NULL);
     free(tests);

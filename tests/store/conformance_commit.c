@@ -60,32 +60,6 @@ test_store__commit_without_events_or_record(void **state)
     assert_false(find(f, ARVO_STR("s1"), &got));
 }
 
-/* Commit `count` revisions of a subject, each consuming an event "{prefix}-{i}" and producing one.
- */
-static void
-commit_steps(struct fixture *f, arvo_str subject, const char *prefix, size_t count)
-{
-    const arvo_lease lease = lock_now(f, subject);
-    const arvo_record record = store_record(subject);
-    arvo_record before;
-    uint64_t revision = find(f, subject, &before) ? before.revision : 0;
-    for (size_t i = 0; i < count; i++) {
-        arvo_stored_event in = store_event("");
-        in.id = arvo_arena_printf(f->arena, "%s-%zu", prefix, i);
-        arvo_stored_event out = store_event("");
-        out.id = arvo_arena_printf(f->arena, "%s-%zu-out", prefix, i);
-        const arvo_commit commit = { .subject = subject,
-                                     .lease = &lease,
-                                     .record = &record,
-                                     .previous_revision = revision++,
-                                     .consumed = &in,
-                                     .produced = &out,
-                                     .produced_count = 1 };
-        assert_status(f, ARVO_OK, f->ops->commit(f->self, &commit, 1, &f->err));
-    }
-    unlock_now(f, subject, &lease);
-}
-
 static void
 test_store__event_consumed_twice_has_one_effect(void **state)
 {

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,9 +30,9 @@ int store_teardown(void **state);
 
 #define CASE(name) cmocka_unit_test_setup_teardown(test_store__##name, store_setup, store_teardown)
 
-/* conformance_commit.c */
-extern const struct CMUnitTest store_commit_tests[];
-extern const size_t store_commit_test_count;
+/* conformance_commit.c, conformance_delivery.c */
+extern const struct CMUnitTest store_commit_tests[], store_delivery_tests[];
+extern const size_t store_commit_test_count, store_delivery_test_count;
 
 #define NEED(f, function)                                                                          \
     do {                                                                                           \
@@ -67,6 +68,20 @@ static inline void
 clock_move(store_clock *clock, int64_t by_ms)
 {
     __atomic_add_fetch(&clock->now_ms, by_ms, __ATOMIC_RELAXED);
+}
+
+/* Let time pass for the store: a store with a clock of its own has to be waited for. */
+static inline void
+time_pass(struct fixture *f, int64_t ms)
+{
+    if (!f->factory->ignores_clock) {
+        clock_move(&f->clock, ms);
+        return;
+    }
+    const int64_t slack_ms = 20;
+    const struct timespec pause = { .tv_sec = (time_t)((ms + slack_ms) / 1000),
+                                    .tv_nsec = (long)((ms + slack_ms) % 1000) * 1000000 };
+    (void)nanosleep(&pause, NULL);
 }
 
 static inline void
@@ -186,6 +201,32 @@ consumed(struct fixture *f, arvo_str subject, const char *source, const char *id
             f->self, subject, arvo_str_from(source), arvo_str_from(id), &is_found,
             seen != NULL ? see : NULL, seen, &f->err));
     return is_found;
+}
+
+/* Commit `count` revisions of a subject, each consuming an event "{prefix}-{i}" and producing one.
+ */
+static inline void
+commit_steps(struct fixture *f, arvo_str subject, const char *prefix, size_t count)
+{
+    const arvo_lease lease = lock_now(f, subject);
+    const arvo_record record = store_record(subject);
+    arvo_record before;
+    uint64_t revision = find(f, subject, &before) ? before.revision : 0;
+    for (size_t i = 0; i < count; i++) {
+        arvo_stored_event in = store_event("");
+        in.id = arvo_arena_printf(f->arena, "%s-%zu", prefix, i);
+        arvo_stored_event out = store_event("");
+        out.id = arvo_arena_printf(f->arena, "%s-%zu-out", prefix, i);
+        const arvo_commit commit = { .subject = subject,
+                                     .lease = &lease,
+                                     .record = &record,
+                                     .previous_revision = revision++,
+                                     .consumed = &in,
+                                     .produced = &out,
+                                     .produced_count = 1 };
+        assert_status(f, ARVO_OK, f->ops->commit(f->self, &commit, 1, &f->err));
+    }
+    unlock_now(f, subject, &lease);
 }
 
 static inline void

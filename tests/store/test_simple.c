@@ -415,7 +415,40 @@ budget_free(void *self, void *ptr, size_t size)
     free(ptr);
 }
 
-/* Open, lock, commit with everything, list, look, close. */
+static bool
+first_seq(void *user, const arvo_outbox_row *row)
+{
+    *(int64_t *)user = row->event.seq;
+    return false;
+}
+
+/* A delivery that fails twice, and is taken up again by hand. A step that fails changes nothing. */
+static arvo_status
+fail_a_delivery(const arvo_memory_ops *ops, void *self, arvo_error *err)
+{
+    const arvo_claim claim = { .token = "x", .limit = 1 };
+    const arvo_str why = ARVO_STR("why");
+    int64_t seq = 0, again = 0;
+    arvo_status st = ops->outbox_claim(self, &claim, first_seq, &seq, err);
+    if (st == ARVO_OK)
+        st = ops->outbox_retry(self, seq, &claim, 0, why, err);
+    if (st == ARVO_OK)
+        st = ops->outbox_claim(self, &claim, first_seq, &again, err);
+    if (st == ARVO_OK) {
+        assert_int_equal(again, seq);
+        st = ops->outbox_dead(self, seq, &claim, why, err);
+    }
+    if (st == ARVO_OK)
+        st = ops->dead_retry(self, seq, err);
+    again = 0;
+    if (st == ARVO_OK)
+        st = ops->outbox_claim(self, &claim, first_seq, &again, err);
+    if (st == ARVO_OK)
+        assert_int_equal(again, seq);
+    return st;
+}
+
+/* Open, lock, commit with everything, list, look, deliver, close. */
 static arvo_status
 whole_life(struct budget *budget)
 {
@@ -465,6 +498,8 @@ whole_life(struct budget *budget)
             self, record.subject, in.source, in.id, &flag, count_event, &count, &err);
     if (st == ARVO_OK)
         st = ops->history(self, record.subject, count_event, &count, &err);
+    if (st == ARVO_OK)
+        st = fail_a_delivery(ops, self, &err);
     arvo_memory_close(memory);
     if (st == ARVO_OK)
         assert_int_equal(count, 12 + 13);
