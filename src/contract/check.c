@@ -160,24 +160,39 @@ check_child(
 
 /* ---- Any value ------------------------------------------------------------ */
 
-APART static bool
-check_enum(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
+static bool
+values_hold(const schema_values *set, size_t count, const arvo_json *value)
 {
-    const schema_values *const set = op->as.values;
-    if (value->type == ARVO_JSON_STRING) {
-        for (size_t i = 0; i < op->count; i++) {
+    if (value->type == ARVO_JSON_STRING && set->index == NULL) {
+        for (size_t i = 0; i < count; i++) {
             const arvo_json *const item = set->values[i];
             if (item->type == ARVO_JSON_STRING && item->len == value->len &&
                 schema__bytes_equal(item->as.string, value->as.string, value->len))
                 return true;
         }
-    } else {
-        const uint64_t hash = op->count > 0 ? arvo_json_hash(value) : 0;
-        for (size_t i = 0; i < op->count; i++)
+        return false;
+    }
+    const uint64_t hash = arvo_json_hash(value);
+    if (set->index == NULL) {
+        for (size_t i = 0; i < count; i++)
             if (set->hashes[i] == hash && arvo_json_equal(set->values[i], value))
                 return true;
+        return false;
     }
-    return arvo__schema_enum_issue(run, node, op, value);
+    for (size_t slot = schema__values_slot(set, hash); set->index[slot] != 0;
+         slot = (slot + 1) & set->index_mask) {
+        const size_t i = set->index[slot] - 1;
+        if (set->hashes[i] == hash && arvo_json_equal(set->values[i], value))
+            return true;
+    }
+    return false;
+}
+
+APART static bool
+check_enum(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
+{
+    return values_hold(op->as.values, op->count, value) ||
+           arvo__schema_enum_issue(run, node, op, value);
 }
 
 APART static bool
@@ -214,16 +229,20 @@ alternatives_failed(
 APART static bool
 check_any_of(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
-    bool any = false;
+    size_t first = NO_INDEX;
     /* The first that holds will do, unless somebody asks what they evaluate. */
     for (size_t i = 0; i < op->count; i++) {
-        any = check_branch(run, op->as.nodes[i], value) || any;
+        const bool ok = check_branch(run, op->as.nodes[i], value);
         if (run->status != ARVO_OK)
             return false;
-        if (any && schema__marks_of(run, value) == NULL)
-            return true;
+        if (ok && first == NO_INDEX)
+            first = i;
+        if (ok && schema__marks_of(run, value) == NULL)
+            break;
     }
-    return any || alternatives_failed(run, node, op, value, "anyOf");
+    if (first != NO_INDEX)
+        return schema__choice_made(run, op, value, first);
+    return alternatives_failed(run, node, op, value, "anyOf");
 }
 
 APART static bool
@@ -241,14 +260,17 @@ check_one_of(schema_run *run, const schema_node *node, const schema_op *op, cons
         if (ok)
             first = i;
     }
-    return first != NO_INDEX || alternatives_failed(run, node, op, value, "oneOf");
+    if (first != NO_INDEX)
+        return schema__choice_made(run, op, value, first);
+    return alternatives_failed(run, node, op, value, "oneOf");
 }
 
 APART static bool
-check_condition(schema_run *run, const schema_condition *condition, const arvo_json *value)
+check_condition(schema_run *run, const schema_op *op, const arvo_json *value)
 {
+    const schema_condition *const condition = op->as.condition;
     const bool holds = check_branch(run, condition->when, value);
-    if (run->status != ARVO_OK)
+    if (run->status != ARVO_OK || !schema__choice_made(run, op, value, holds))
         return false;
     const schema_node *const branch = holds ? condition->then : condition->otherwise;
     return branch == NULL || check_in_place(run, branch, value);
@@ -744,7 +766,7 @@ check_op(schema_run *run, const schema_node *node, const schema_op *op, const ar
                    run, node, "not", "%s is what is not allowed here",
                    arvo__schema_show(run, value));
     case SCHEMA_CONDITION:
-        return check_condition(run, op->as.condition, value);
+        return check_condition(run, op, value);
     case SCHEMA_MINIMUM:
     case SCHEMA_MAXIMUM:
     case SCHEMA_EXCLUSIVE_MINIMUM:

@@ -235,6 +235,29 @@ read_const(
     return op->as.value != NULL ? ARVO_OK : arvo__nomem(compiler->err);
 }
 
+/* false: out of memory. */
+static bool
+values_index(arvo_arena *arena, schema_values *set, size_t count)
+{
+    if (count < SCHEMA_INDEX_ENTRIES_MIN)
+        return true;
+    size_t slots = 32;
+    while (slots < 2 * count)
+        slots *= 2;
+    uint32_t *const index = arvo_arena_calloc(arena, slots, sizeof(*index));
+    if (index == NULL)
+        return false;
+    set->index = index;
+    set->index_mask = slots - 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t slot = schema__values_slot(set, set->hashes[i]);
+        while (index[slot] != 0)
+            slot = (slot + 1) & set->index_mask;
+        index[slot] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
 static arvo_status
 read_enum(
     schema_compiler *compiler, schema_draft_node *draft, const schema_keyword *keyword,
@@ -254,6 +277,8 @@ read_enum(
         hashes[i] = arvo_json_hash(values[i]);
     }
     *set = (schema_values){ .values = values, .hashes = hashes };
+    if (!values_index(compiler->arena, set, count))
+        return arvo__nomem(compiler->err);
     schema_op *const op = arvo__schema_op_add(draft, keyword->code, keyword->group);
     op->count = (uint32_t)count;
     op->as.values = set;
@@ -270,6 +295,8 @@ read_ref(
     if (reference.ptr == NULL)
         return keyword_fail(compiler, draft, keyword, "a string");
     (void)arvo__schema_op_add(draft, keyword->code, keyword->group);
+    if (keyword->code == SCHEMA_DYNAMIC_REF)
+        compiler->schema->has_dynamic = true;
     return arvo__link_add(compiler, draft->node, keyword->name, keyword->code, reference);
 }
 

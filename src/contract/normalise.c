@@ -85,11 +85,18 @@ verdict_add(schema_run *run, verdict *out, const arvo_json *value)
 
 /* ---- Parts of a value ----------------------------------------------------- */
 
+static inline bool
+may_change(const schema_node *node, const arvo_json *value)
+{
+    return node != NULL && (node->flags & SCHEMA_NODE_CHANGES) != 0 &&
+           value->type >= ARVO_JSON_ARRAY;
+}
+
 /* The result of one node for a part of the value: the part itself when nobody has a say. */
 const arvo_json *
 arvo__schema_node_normalise(schema_run *run, const schema_node *node, const arvo_json *value)
 {
-    if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
+    if (!may_change(node, value))
         return value;
     verdict part = { 0 };
     const unsigned in_place = run->in_place;
@@ -237,21 +244,28 @@ member_find(const arvo_json *object, size_t expected, const schema_entry *entry)
     return arvo__object_find(object, entry->key, entry->key_len);
 }
 
-/* The declared keys, in their order. */
+/* The declared keys, in their order. *out_present: how many the value has. */
 static bool
-normalise_declared(schema_run *run, const schema_object *object, object_builder *builder)
+normalise_declared(
+    schema_run *run, const schema_object *object, object_builder *builder, size_t *out_present)
 {
+    const struct arvo__member *const members = builder->value->as.members;
+    size_t expected = 0; /* keys mostly come in the order of declaration */
     for (size_t i = 0; i < object->declared_count; i++) {
         const schema_entry *const entry = &object->entries[i];
-        const struct arvo__member *const member =
-            member_find(builder->value, builder->count, entry);
+        const struct arvo__member *const member = member_find(builder->value, expected, entry);
         const arvo_json *kept = entry->default_value;
         if (member == NULL && kept == NULL)
             continue;
-        const arvo_str key = { entry->key, entry->key_len };
-        if (member != NULL &&
-            !normalise_member(run, object, entry->node, key, &member->value, &kept))
-            return false;
+        if (member != NULL) {
+            const arvo_str key = { entry->key, entry->key_len };
+            expected = (size_t)(member - members) + 1;
+            ++*out_present;
+            kept = &member->value;
+            if ((object->pattern_count > 0 || may_change(entry->node, kept)) &&
+                !normalise_member(run, object, entry->node, key, &member->value, &kept))
+                return false;
+        }
         if (!builder_add(builder, member, entry, kept))
             return false;
     }
@@ -287,7 +301,11 @@ normalise_object(schema_run *run, const schema_object *object, const arvo_json *
     object_builder builder = { .run = run,
                                .value = value,
                                .cap = (size_t)value->len + object->default_count };
-    if (!normalise_declared(run, object, &builder) || !normalise_extras(run, object, &builder))
+    size_t present = 0;
+    if (!normalise_declared(run, object, &builder, &present))
+        return NULL;
+    const bool may_keep_others = object->extra != SCHEMA_EXTRA_STRIP || object->pattern_count > 0;
+    if (present < value->len && may_keep_others && !normalise_extras(run, object, &builder))
         return NULL;
     return builder_finish(&builder);
 }
@@ -324,7 +342,7 @@ normalise_items(schema_run *run, const schema_items *items, const arvo_json *val
 static bool
 normalise_in_place(schema_run *run, const schema_node *node, const arvo_json *value, verdict *out)
 {
-    if (node == NULL || (node->flags & SCHEMA_NODE_CHANGES) == 0)
+    if (!may_change(node, value))
         return true;
     if (run->in_place == ARVO_SCHEMA_DEPTH_MAX)
         return arvo__schema_stop_at(run, SCHEMA_BOUND_PLACE);
@@ -343,6 +361,9 @@ holds(schema_run *run, const schema_node *node, const arvo_json *value)
 static bool
 normalise_alternative(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
 {
+    size_t chosen = 0;
+    if (arvo__choice_find(run, op, value, &chosen))
+        return normalise_in_place(run, op->as.nodes[chosen], value, out);
     for (size_t i = 0; i < op->count; i++) {
         if (holds(run, op->as.nodes[i], value))
             return normalise_in_place(run, op->as.nodes[i], value, out);
@@ -354,10 +375,12 @@ normalise_alternative(schema_run *run, const schema_op *op, const arvo_json *val
 
 /* What `if` alone declares describes a case, not the object: it counts only beside others. */
 static bool
-normalise_condition(
-    schema_run *run, const schema_condition *condition, const arvo_json *value, verdict *out)
+normalise_condition(schema_run *run, const schema_op *op, const arvo_json *value, verdict *out)
 {
-    const bool when = holds(run, condition->when, value);
+    const schema_condition *const condition = op->as.condition;
+    size_t when = false;
+    if (!arvo__choice_find(run, op, value, &when))
+        when = holds(run, condition->when, value);
     if (run->status != ARVO_OK)
         return false;
     if (!normalise_in_place(run, when ? condition->then : condition->otherwise, value, out))
@@ -420,7 +443,7 @@ normalise_op(
     case SCHEMA_ONE_OF:
         return normalise_alternative(run, op, value, out);
     case SCHEMA_CONDITION:
-        return normalise_condition(run, op->as.condition, value, out);
+        return normalise_condition(run, op, value, out);
     case SCHEMA_DEPENDENT:
         return !is_object || normalise_dependent(run, op, value, out);
     default:
@@ -428,30 +451,39 @@ normalise_op(
     }
 }
 
-static unsigned
-op_turn(const schema_op *op)
+typedef enum turn { TURN_OWN = 0, TURN_OTHERS, TURN_CONDITIONS } turn;
+
+/* The instructions of one group whose turn it is. */
+static bool
+normalise_group(
+    schema_run *run, const schema_node *node, schema_group group, turn now, const arvo_json *value,
+    verdict *out)
 {
-    if (op->code == SCHEMA_PROPERTIES || op->code == SCHEMA_ITEMS)
-        return 0;
-    return op->code == SCHEMA_CONDITION ? 2 : 1;
+    for (size_t i = node->first[group]; i < node->first[group + 1]; i++) {
+        const schema_op *const op = &node->ops[i];
+        const turn its = op->code == SCHEMA_PROPERTIES || op->code == SCHEMA_ITEMS ? TURN_OWN
+                         : op->code == SCHEMA_CONDITION                            ? TURN_CONDITIONS
+                                                                                   : TURN_OTHERS;
+        if (its == now && !normalise_op(run, node, op, value, out))
+            return false;
+    }
+    return true;
 }
 
 static bool
 normalise_into(schema_run *run, const schema_node *node, const arvo_json *value, verdict *out)
 {
-    if (value->type != ARVO_JSON_OBJECT && value->type != ARVO_JSON_ARRAY)
-        return true;
     if (!schema__spend(run, 1))
         return false;
     if (run->frames == SCHEMA_FRAMES_MAX)
         return arvo__schema_stop_at(run, SCHEMA_BOUND_DEPTH);
     run->frames++;
-    bool ok = true;
+    const schema_group group = value->type == ARVO_JSON_OBJECT ? SCHEMA_OBJECT : SCHEMA_ARRAY;
     /* Own keys come first, and conditions last: they need to know whether anyone had a say. */
-    for (unsigned turn = 0; turn < 3; turn++)
-        for (size_t i = 0; i < node->first[SCHEMA_GROUPS] && ok; i++)
-            if (op_turn(&node->ops[i]) == turn)
-                ok = normalise_op(run, node, &node->ops[i], value, out);
+    const bool ok = normalise_group(run, node, group, TURN_OWN, value, out) &&
+                    normalise_group(run, node, SCHEMA_ANY, TURN_OTHERS, value, out) &&
+                    normalise_group(run, node, group, TURN_OTHERS, value, out) &&
+                    normalise_group(run, node, SCHEMA_ANY, TURN_CONDITIONS, value, out);
     run->frames--;
     return ok;
 }
@@ -540,6 +572,9 @@ arvo_schema_normalise(
             *out = value;
         return st;
     }
+    schema_choices choices = { 0 };
+    if (!schema->has_dynamic)
+        run.choices = &choices;
     const arvo_json *const result = arvo__schema_node_normalise(&run, schema->root, value);
     if (result == NULL) {
         arvo_arena_rewind(arena, mark);

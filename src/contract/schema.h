@@ -133,9 +133,12 @@ typedef struct schema_dependent {
     const schema_node *node; /* nullable */
 } schema_dependent;
 
+/* An enum's. */
 typedef struct schema_values {
     const arvo_json *const *values;
-    const uint64_t *hashes; /* NULL when few */
+    const uint64_t *hashes;
+    const uint32_t *index; /* open addressing by hash, value number + 1; NULL when few */
+    size_t index_mask;
 } schema_values;
 
 /* $dynamicRef to a $dynamicAnchor: the outermost resource on the way that has one of this name. */
@@ -217,6 +220,7 @@ struct arvo_schema {
     arvo_arena *arena; /* holds this struct too */
     const schema_node *root;
     schema_regexes regexes;
+    bool has_dynamic;   /* a $dynamicRef: what holds for a value depends on the way to it */
     arvo_str *warnings; /* NULL: none */
     size_t warning_count;
 };
@@ -278,7 +282,13 @@ schema__entry_is(const schema_entry *entry, const char *key, uint32_t key_len)
     return entry->key_len == key_len && schema__bytes_equal(entry->key, key, key_len);
 }
 
-#define SCHEMA_INDEX_ENTRIES_MIN 9u /* fewer are searched one by one */
+#define SCHEMA_INDEX_ENTRIES_MIN 9u /* fewer keys or values are searched one by one */
+
+static inline size_t
+schema__values_slot(const schema_values *set, uint64_t hash)
+{
+    return (size_t)(hash ^ hash >> 32) & set->index_mask;
+}
 
 /* NULL: not there. */
 schema_entry *
@@ -371,6 +381,13 @@ typedef struct schema_collector {
     bool more;
 } schema_collector;
 
+/* What alternatives were taken (choices.c). */
+typedef struct schema_choices {
+    struct schema_choice *slots;
+    size_t slot_count;
+    size_t count;
+} schema_choices;
+
 typedef struct schema_run {
     arvo_arena *arena;
     int64_t steps;
@@ -386,6 +403,7 @@ typedef struct schema_run {
     const schema_hop *hop;
     schema_marks *marks; /* NULL: nobody asks; they count for their own value only */
     struct schema_block *spare_blocks;
+    schema_choices *choices; /* NULL: nobody will ask */
 } schema_run;
 
 /* A run with a whole step budget. */
@@ -438,6 +456,23 @@ schema__is_marked(const schema_marks *marks, size_t i)
 
 void arvo__mark_first(schema_marks *marks, size_t count); /* 0 .. count - 1 */
 void arvo__marks_merge(schema_marks *into, const schema_marks *from);
+
+/* ---- What was chosen (choices.c) ------------------------------------------ */
+
+/* Note the alternative (or, of a condition, whether it held) that an array or object took. Only
+ * where run->choices is there. false: out of memory. */
+bool arvo__choice_note(schema_run *run, const schema_op *op, const arvo_json *value, size_t chosen);
+/* false: not noted. */
+bool
+arvo__choice_find(const schema_run *run, const schema_op *op, const arvo_json *value, size_t *out);
+
+/* For values that may be asked for; names of keys, which are no parts of the value, are not. */
+static inline bool
+schema__choice_made(schema_run *run, const schema_op *op, const arvo_json *value, size_t chosen)
+{
+    return ARVO_LIKELY(run->choices == NULL) || value->type < ARVO_JSON_ARRAY ||
+           arvo__choice_note(run, op, value, chosen);
+}
 
 /* Ends the run with a bound or memory exceeded. Returns false. */
 bool arvo__schema_stop(schema_run *run, arvo_status status);
