@@ -7,7 +7,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench bench-statechart fuzz coverage format install clean
+.PHONY: help setup configure build demo test bench bench-statechart bench-contract fuzz coverage format install clean
 
 help: ## print this
 	@echo "usage: make TARGET"
@@ -35,6 +35,10 @@ bench: configure ## measure, with peers in the same run
 bench-statechart: configure ## measure statecharts and expressions, with XState in the same run
 	@tools/npm.sh bench || echo "bench: without XState"
 	@tools/bench.sh $(BUILD) statechart expr
+
+bench-contract: configure ## measure checks against contracts, with Ajv and zod in the same run
+	@tools/npm.sh bench || echo "bench: without Ajv and zod"
+	@tools/bench.sh $(BUILD) contract
 
 fuzz: setup ## fuzz every target for FUZZ_SECONDS (default 60)
 	@tools/setup.sh fuzz

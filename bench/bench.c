@@ -51,6 +51,55 @@ bench_print_machine(void)
     printf("machine: %s, %ld cores, %s\n", model, sysconf(_SC_NPROCESSORS_ONLN), compiler);
 }
 
+/* ---- Peers ---- */
+
+#define PEER_FIGURES_MAX 32u
+
+typedef struct peer_figure {
+    char what[32];
+    char way[16];
+    double ns;
+} peer_figure;
+
+static peer_figure peer_figures[PEER_FIGURES_MAX];
+static size_t peer_count;
+
+void
+bench_peer_run(const char *peer, const char *script, const char *make_target)
+{
+    char command[1024];
+    char line[128];
+    (void)snprintf(command, sizeof(command), "node '%s' 2>/dev/null", script);
+    FILE *const output = popen(command, "r");
+    while (output != NULL && peer_count < PEER_FIGURES_MAX &&
+           fgets(line, sizeof(line), output) != NULL) {
+        peer_figure *const figure = &peer_figures[peer_count];
+        const char *const way = strchr(line, ' ');
+        const char *const ns = way != NULL ? strchr(way + 1, ' ') : NULL;
+        if (ns == NULL)
+            continue;
+        (void)snprintf(figure->what, sizeof(figure->what), "%.*s", (int)(way - line), line);
+        (void)snprintf(figure->way, sizeof(figure->way), "%.*s", (int)(ns - way - 1), way + 1);
+        figure->ns = strtod(ns, NULL);
+        peer_count += figure->ns > 0;
+    }
+    if (output != NULL)
+        (void)pclose(output);
+    if (peer_count == 0)
+        printf("%s: not installed, or no node; make %s installs it\n", peer, make_target);
+}
+
+double
+bench_peer_ns(const char *what, const char *way)
+{
+    for (size_t i = 0; i < peer_count; i++)
+        if (strcmp(peer_figures[i].what, what) == 0 && strcmp(peer_figures[i].way, way) == 0)
+            return peer_figures[i].ns;
+    return 0;
+}
+
+/* ---- Medians ---- */
+
 static int
 compare_doubles(const void *a, const void *b)
 {

@@ -26,6 +26,13 @@ double bench_median_ns(bench_fn *fn, void *self, size_t rounds);
 /* The same in CPU time: what else the machine does at the moment counts less. */
 double bench_median_cpu_ns(bench_fn *fn, void *self, size_t rounds);
 
+/* Run a peer's program (node and its packages may be missing: then a line says so) and keep the
+ * figures that it prints, "WHAT WAY NS" each. `make_target` installs what it needs. */
+void bench_peer_run(const char *peer, const char *script, const char *make_target);
+
+/* 0: not measured. */
+double bench_peer_ns(const char *what, const char *way);
+
 /* As many rounds as take about `ms` milliseconds. */
 size_t bench_rounds_for(bench_fn *fn, void *self, unsigned ms);
 

@@ -33,52 +33,6 @@ static const char light_text[] =
     "\"walk\":{\"on\":{\"tick\":{\"target\":\"wait\",\"guard\":\"${ .context.waiting | not "
     "}\"}}}}}}}";
 
-/* ---- XState ---- */
-
-#define PEER_FIGURES_MAX 16u
-
-typedef struct peer_figure {
-    char chart[32];
-    char way[16];
-    double ns;
-} peer_figure;
-
-static peer_figure peer_figures[PEER_FIGURES_MAX];
-static size_t peer_count;
-
-static void
-peer_read(void)
-{
-    FILE *const peer = popen("node '" BENCH_PEER "' 2>/dev/null", "r");
-    char line[128];
-    while (peer != NULL && peer_count < PEER_FIGURES_MAX &&
-           fgets(line, sizeof(line), peer) != NULL) {
-        peer_figure *const figure = &peer_figures[peer_count];
-        const char *const way = strchr(line, ' ');
-        const char *const ns = way != NULL ? strchr(way + 1, ' ') : NULL;
-        if (ns == NULL)
-            continue;
-        (void)snprintf(figure->chart, sizeof(figure->chart), "%.*s", (int)(way - line), line);
-        (void)snprintf(figure->way, sizeof(figure->way), "%.*s", (int)(ns - way - 1), way + 1);
-        figure->ns = strtod(ns, NULL);
-        peer_count += figure->ns > 0;
-    }
-    if (peer != NULL)
-        (void)pclose(peer);
-    if (peer_count == 0)
-        printf("XState: not installed, or no node; make bench-statechart installs it\n");
-}
-
-/* 0: not measured. */
-static double
-peer_ns(const char *chart, const char *way)
-{
-    for (size_t i = 0; i < peer_count; i++)
-        if (strcmp(peer_figures[i].chart, chart) == 0 && strcmp(peer_figures[i].way, way) == 0)
-            return peer_figures[i].ns;
-    return 0;
-}
-
 /* ---- One event ---- */
 
 typedef struct bench {
@@ -187,8 +141,8 @@ measure(const char *name, const char *chart, arvo_str text, const char *event)
     const double bytes_ns =
         bench_median_cpu_ns(through_bytes, &b, bench_rounds_for(through_bytes, &b, 100));
     printf("%-26s", name);
-    print_against(live_ns, peer_ns(chart, "live"), 25);
-    print_against(bytes_ns, peer_ns(chart, "bytes"), 40);
+    print_against(live_ns, bench_peer_ns(chart, "live"), 25);
+    print_against(bytes_ns, bench_peer_ns(chart, "bytes"), 40);
     printf("\n");
     bench_close(&b);
 }
@@ -279,7 +233,7 @@ int
 main(void)
 {
     bench_print_machine();
-    peer_read();
+    bench_peer_run("XState", BENCH_PEER, "bench-statechart");
     printf("%-26s %-39s %-39s\n", "one event", "    live      XState 5", "    bytes     XState 5");
     measure("toggle", "toggle", arvo_str_from(toggle_text), "{\"type\":\"flip\"}");
     measure("light: 2 regions, guards", "light", arvo_str_from(light_text), "{\"type\":\"tick\"}");

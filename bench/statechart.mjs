@@ -5,12 +5,9 @@
 // prints `NAME live NS` and `NAME bytes NS` per chart, ns per event, the median of five runs after one that is not
 // counted (the JIT compiles then).
 
-import { readFileSync } from 'node:fs';
-
 import { assign, createActor, createMachine, stateIn } from 'xstate';
 
-const RUNS = 5;
-const RUN_MS = 200;
+import { median } from './measure.mjs';
 
 const toggle = createMachine({
   id: 'toggle',
@@ -70,28 +67,6 @@ function throughBytes(machine, event) {
   };
 }
 
-/** CPU time of the main thread, so that neither other programs nor V8's helper threads count; else the clock. */
-function now() {
-  try {
-    return BigInt(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'ascii').split(' ')[0]);
-  } catch {
-    return process.hrtime.bigint();
-  }
-}
-
-function nanoseconds(work, rounds) {
-  const begin = now();
-  work(rounds);
-  return Number(now() - begin) / rounds;
-}
-
-function median(work) {
-  let rounds = 100;
-  for (let ns = nanoseconds(work, rounds); ns * rounds < RUN_MS * 1e6; ns = nanoseconds(work, rounds)) rounds *= 2;
-  const runs = Array.from({ length: RUNS }, () => nanoseconds(work, rounds)).sort((a, b) => a - b);
-  return runs[RUNS >> 1];
-}
-
 const charts = [
   ['toggle', toggle, { type: 'flip' }],
   ['light', light, { type: 'tick' }],
@@ -101,6 +76,6 @@ const charts = [
 ];
 
 for (const [name, machine, event] of charts) {
-  console.log(`${name} live ${median(live(machine, event)).toFixed(0)}`);
-  console.log(`${name} bytes ${median(throughBytes(machine, event)).toFixed(0)}`);
+  console.log(`${name} live ${median(live(machine, event))}`);
+  console.log(`${name} bytes ${median(throughBytes(machine, event))}`);
 }
