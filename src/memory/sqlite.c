@@ -13,8 +13,9 @@
  *   fence       one row: the newest fence given out
  *   record      a view: instance with its subject
  *
- * Files: sqlite_open.c whose file, schema, migration; sqlite_statement.c
- * statements and errors; sqlite_lease.c, sqlite_commit.c, sqlite_read.c.
+ * Files: sqlite_open.c whose file, schema, migration; sqlite_conn.c connections,
+ * sqlite_statement.c their statements and errors; sqlite_writer.c the queue of
+ * writes; sqlite_lease.c, sqlite_commit.c, sqlite_read.c the operations.
  */
 
 #include "arvo_config.h"
@@ -31,14 +32,12 @@ static void
 sqlite_close(void *self)
 {
     struct sqlite_store *store = self;
-    for (size_t i = 0; i < SQL_COUNT; i++)
-        (void)sqlite3_finalize(store->statements[i]);
-    (void)sqlite3_close(store->db);
+    arvo__sqlite_readers_fini(store);
+    arvo__sqlite_writer_fini(&store->writer);
     arvo__sqlite_owner_close(store);
     arvo__leases_fini(&store->gate);
     arvo__pool_fini(&store->gate_pool);
     (void)pthread_mutex_destroy(&store->gate_mutex);
-    (void)pthread_mutex_destroy(&store->mutex);
     arvo__free(store->allocator, store, sizeof(*store));
 }
 
@@ -93,8 +92,8 @@ sqlite_store_new(
     store->owner_fd = -1;
     arvo__pool_init(&store->gate_pool, allocator, 0);
     arvo_status st = ARVO_OK;
-    if (pthread_mutex_init(&store->mutex, NULL) != 0 ||
-        pthread_mutex_init(&store->gate_mutex, NULL) != 0)
+    if (pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
+        !arvo__sqlite_readers_init(&store->readers) || !arvo__sqlite_writer_init(&store->writer))
         st = arvo__nomem(err);
     if (st == ARVO_OK)
         st = arvo__leases_init(
@@ -135,7 +134,7 @@ arvo__memory_sqlite_open(
     if (st != ARVO_OK)
         return st;
     store->is_read_only = mode == 1;
-    store->sync = sync == 1 ? SQL_SYNC_NORMAL : SQL_SYNC_FULL;
+    store->writer.sync = sync == 1 ? SQL_SYNC_NORMAL : SQL_SYNC_FULL;
     st = sqlite_path(rest, store, err);
     if (st == ARVO_OK)
         st = arvo__sqlite_open_file(store, pages, err);

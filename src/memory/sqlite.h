@@ -1,17 +1,30 @@
 /* memory/sqlite.h - the parts of the SQLite store ("sqlite:PATH").
  *
- * One connection, guarded by one mutex; a writer thread with group commit can
- * take its place without a change to what is stored. sqlite.c draws the layout.
- * Lock order: the gate's mutex and the connection's are never held together.
+ * One connection writes, a few read beside it. Every write is a job
+ * (arvo__sqlite_job): those that are asked for at the same time share a
+ * transaction. sqlite.c draws the layout, sqlite_writer.c the queue.
+ *
+ * Locks: the gate's, the writer's and the readers' mutexes are never held
+ * together, nor while SQLite works.
  */
 #ifndef ARVO_SRC_MEMORY_SQLITE_H
 #define ARVO_SRC_MEMORY_SQLITE_H
 
+#include <semaphore.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "memory/internal.h"
 
-#define SQL_BUSY_MS        5000 /* how long to wait for another process's transaction */
+#define SQL_BUSY_MS         5000           /* how long to wait for another process's transaction */
+#define SQL_READERS_MAX     8u             /* connections that read at once */
+#define SQL_QUEUE_MAX       ((size_t)4096) /* jobs that wait; more wait for room */
+#define SQL_BATCH_JOBS_MAX  ((size_t)512)  /* jobs of one transaction */
+#define SQL_BATCH_BYTES_MAX ((size_t)16 * 1024 * 1024) /* but always one job */
+/* Temporary tables in memory; 32 MiB of pages for the writer, 4 MiB for each reader. */
+#define SQL_WRITER_OPTIONS                                                                         \
+    "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768"
+#define SQL_READER_OPTIONS "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
 #define SQL_ROWS_DEFAULT   ((size_t)1000)
 #define SQL_PATH_BYTES_MAX ((size_t)4096)
 #define SQL_APPLICATION_ID 0x4172766f /* "Arvo" */
@@ -28,6 +41,9 @@
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(JOB_BEGIN, "SAVEPOINT job")                                                                  \
+    X(JOB_END, "RELEASE job")                                                                      \
+    X(JOB_UNDO, "ROLLBACK TO job")                                                                 \
     X(SUBJECT_FIND, "SELECT id FROM subject WHERE subject = ?1")                                   \
     X(SUBJECT_ADD, "INSERT INTO subject (subject) VALUES (?1)")                                    \
     X(RECORD_READ, "SELECT " SQL_RECORD_COLUMNS " FROM subject s JOIN instance i ON i.id = s.id "  \
@@ -79,18 +95,67 @@ enum sqlite_statement {
 
 enum sqlite_sync { SQL_SYNC_FULL = 0, SQL_SYNC_NORMAL = 1 };
 
+/* A connection with its statements; one thread at a time. */
+struct sqlite_conn {
+    struct sqlite_store *store;
+    struct sqlite_conn *next; /* of those that wait for a reader */
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT];
+};
+
+/* ---- Jobs: all that is written (sqlite_writer.c) ------------------------- */
+
+/* A write, asked for by arvo__sqlite_job() and done within a transaction that it may share with
+ * others. `run` is called with the write lock held, and a second time from the beginning when the
+ * transaction has to be repeated; so it sets what it gives back anew each time. A status other than
+ * ARVO_OK refuses this job alone: what it wrote is undone, and the others go on. It does not begin
+ * or end transactions. */
+struct sqlite_job {
+    arvo_status (*run)(struct sqlite_conn *conn, void *context, arvo_error *err);
+    void *context;
+    const char *what; /* names the operation in errors */
+    size_t bytes;     /* of text that it writes, roughly; 0: little */
+    bool is_light;    /* need not survive a power cut by itself: later commits carry it along */
+    /* From here the writer's. */
+    struct sqlite_job *next;
+    arvo_status status;
+    bool is_leader;
+    sem_t answered;
+    arvo_error failure;
+};
+
+struct sqlite_writer {
+    struct sqlite_conn conn;      /* the leader's */
+    enum sqlite_sync sync;        /* of durable jobs */
+    enum sqlite_sync sync_now;    /* of the connection */
+    char known_definition[128];   /* hash that is stored already; "" none */
+    char pending_definition[128]; /* known when the transaction is through */
+
+    pthread_mutex_t mutex; /* guards the queue */
+    pthread_cond_t room;
+    struct sqlite_job *first, *last;
+    size_t count;
+    bool is_led; /* somebody writes, or was told to */
+
+    atomic_uint_fast64_t commits, transactions; /* for stats */
+};
+
+/* Connections that only read, opened as they are needed. */
+struct sqlite_readers {
+    pthread_mutex_t mutex;
+    pthread_cond_t returned;
+    struct sqlite_conn *idle;
+    size_t count; /* open ones */
+};
+
 struct sqlite_store {
     const arvo_allocator *allocator;
     const arvo_platform *platform;
     char path[SQL_PATH_BYTES_MAX]; /* for error lines */
     bool is_read_only;
-    enum sqlite_sync sync;     /* of commits */
-    enum sqlite_sync sync_now; /* of the connection */
 
-    pthread_mutex_t mutex; /* guards everything from here to the gate */
-    sqlite3 *db;
-    sqlite3_stmt *statements[SQL_COUNT];
-    char known_definition[128]; /* hash that is stored already; "" none */
+    struct sqlite_writer writer; /* of mode=ro: it only opened the file */
+    struct sqlite_readers readers;
 
     /* Who in this process holds or waits for a subject; in front of the leases in the file. */
     pthread_mutex_t gate_mutex;
@@ -102,23 +167,44 @@ struct sqlite_store {
     int64_t owner; /* offset of that byte; 0: it could not be locked */
 };
 
-/* ---- sqlite_statement.c: all with the connection's mutex held ---------- */
+/* ---- sqlite_writer.c ------------------------------------------------------- */
+
+bool arvo__sqlite_writer_init(struct sqlite_writer *writer);
+void arvo__sqlite_writer_fini(struct sqlite_writer *writer);
+
+/* Have a job done, with whoever else wants one done now. Returns when it is as durable as it has to
+ * be: what `run` gave, or the failure of the transaction. */
+arvo_status arvo__sqlite_job(struct sqlite_store *store, struct sqlite_job *job, arvo_error *err);
+
+/* ---- sqlite_conn.c --------------------------------------------------------- */
+
+/* Open the store's file, as SQLite has it, with nothing checked. */
+arvo_status arvo__sqlite_conn_open(
+    struct sqlite_store *store, struct sqlite_conn *conn, bool is_read_only, arvo_error *err);
+void arvo__sqlite_conn_close(struct sqlite_conn *conn);
+/* SQLite's own pauses for a locked file grow to 100 ms; a transaction here takes one. */
+int arvo__sqlite_busy(void *user, int count);
+
+bool arvo__sqlite_readers_init(struct sqlite_readers *readers);
+void arvo__sqlite_readers_fini(struct sqlite_store *store);
+/* A connection to read with, until it is given back. Waits while SQL_READERS_MAX are taken. */
+arvo_status
+arvo__sqlite_reader_take(struct sqlite_store *store, struct sqlite_conn **out, arvo_error *err);
+void arvo__sqlite_reader_give(struct sqlite_store *store, struct sqlite_conn *conn);
+
+/* ---- sqlite_statement.c ------------------------------------------------------ */
 
 /* The state of the connection as one line: path, what, what to do. `what` names the operation. */
-arvo_status arvo__sqlite_fail(const struct sqlite_store *store, const char *what, arvo_error *err);
+arvo_status arvo__sqlite_fail(const struct sqlite_conn *conn, const char *what, arvo_error *err);
 /* Ready to bind. NULL: it could not be prepared; see arvo__sqlite_fail(). */
-sqlite3_stmt *arvo__sqlite_get(struct sqlite_store *store, enum sqlite_statement id);
+sqlite3_stmt *arvo__sqlite_get(struct sqlite_conn *conn, enum sqlite_statement id);
 bool arvo__sqlite_bind_str(sqlite3_stmt *stmt, int index, arvo_str text);
 arvo_str arvo__sqlite_column_str(sqlite3_stmt *stmt, int column);
 /* Step to the end, reset. */
 bool arvo__sqlite_run(sqlite3_stmt *stmt);
+bool arvo__sqlite_run_id(struct sqlite_conn *conn, enum sqlite_statement id);
 /* Step once. SQLITE_ROW, SQLITE_DONE, or an error code; reset it when you are done with the row. */
 int arvo__sqlite_step(sqlite3_stmt *stmt);
-arvo_status arvo__sqlite_begin(
-    struct sqlite_store *store, enum sqlite_sync sync, const char *what, arvo_error *err);
-/* COMMIT when st is ARVO_OK, else ROLLBACK; gives what came of it. */
-arvo_status
-arvo__sqlite_end(struct sqlite_store *store, arvo_status st, const char *what, arvo_error *err);
 arvo_status
 arvo__sqlite_refuse_read_only(const struct sqlite_store *store, const char *what, arvo_error *err);
 
@@ -136,6 +222,8 @@ extern const struct sqlite_migration arvo__sqlite_migrations[];
 arvo_status arvo__sqlite_migrate(
     sqlite3 *db, const char *path, const struct sqlite_migration *migrations, int target,
     arvo_error *err);
+/* What a file that cannot be opened is, as one line. */
+arvo_status arvo__sqlite_open_fail(const struct sqlite_conn *conn, arvo_error *err);
 arvo_status arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err);
 
 /* ---- sqlite_lease.c ---------------------------------------------------- */
@@ -149,9 +237,9 @@ arvo_status
 arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error *err);
 /* Within a transaction: ARVO_E_STALE unless the lease is the subject's, and not expired. */
 arvo_status arvo__sqlite_lease_check(
-    struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, int64_t now,
+    struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease, int64_t now,
     arvo_error *err);
-bool arvo__sqlite_lease_drop(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
+bool arvo__sqlite_lease_drop(struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease);
 /* The lease is gone from the file: let the next one in this process have it. */
 void arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
 
@@ -181,9 +269,9 @@ arvo_status arvo__sqlite_history(
     void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err);
 /* 0: the subject is not known. */
 arvo_status arvo__sqlite_subject_id(
-    struct sqlite_store *store, arvo_str subject, const char *what, int64_t *out, arvo_error *err);
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err);
 arvo_status arvo__sqlite_inbox_seq(
-    struct sqlite_store *store, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
+    struct sqlite_conn *conn, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
     int64_t *out, arvo_error *err);
 
 #endif

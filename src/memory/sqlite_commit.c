@@ -36,38 +36,38 @@ bind_ints(sqlite3_stmt *stmt, int first, const int64_t *numbers, int count)
 /* ---- Records ----------------------------------------------------------- */
 
 static arvo_status
-commit_subject_id(struct sqlite_store *store, arvo_str subject, int64_t *out, arvo_error *err)
+commit_subject_id(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err)
 {
-    const arvo_status st = arvo__sqlite_subject_id(store, subject, COMMIT, out, err);
+    const arvo_status st = arvo__sqlite_subject_id(conn, subject, COMMIT, out, err);
     if (st != ARVO_OK || *out != 0)
         return st;
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_SUBJECT_ADD);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_ADD);
     if (!bind_strs(stmt, 1, &subject, 1) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
-    *out = sqlite3_last_insert_rowid(store->db);
+        return arvo__sqlite_fail(conn, COMMIT, err);
+    *out = sqlite3_last_insert_rowid(conn->db);
     return ARVO_OK;
 }
 
 /* The stored revision (0: none), and whether the status is going to change. */
 static arvo_status
 commit_head(
-    struct sqlite_store *store, int64_t subject_id, arvo_str status, uint64_t *out_revision,
+    struct sqlite_conn *conn, int64_t subject_id, arvo_str status, uint64_t *out_revision,
     bool *out_same_status, arvo_error *err)
 {
     *out_revision = 0;
     *out_same_status = false;
     if (subject_id == 0)
         return ARVO_OK;
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_INSTANCE_HEAD);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INSTANCE_HEAD);
     if (!bind_ints(stmt, 1, &subject_id, 1))
-        return arvo__sqlite_fail(store, COMMIT, err);
+        return arvo__sqlite_fail(conn, COMMIT, err);
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
     if (code == SQLITE_ROW) {
         *out_revision = (uint64_t)sqlite3_column_int64(stmt, 0);
         *out_same_status = arvo_str_equal(arvo__sqlite_column_str(stmt, 1), status);
     } else if (code != SQLITE_DONE) {
-        st = arvo__sqlite_fail(store, COMMIT, err);
+        st = arvo__sqlite_fail(conn, COMMIT, err);
     }
     (void)sqlite3_reset(stmt);
     return st;
@@ -75,7 +75,7 @@ commit_head(
 
 static arvo_status
 commit_record_put(
-    struct sqlite_store *store, const arvo_commit *commit, int64_t subject_id, bool is_same_status,
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, bool is_same_status,
     int64_t now, arvo_error *err)
 {
     const arvo_record *record = commit->record;
@@ -85,53 +85,54 @@ commit_record_put(
     const arvo_str texts[] = { record->parent_subject, record->orchestrator, record->version,
                                record->definition,     record->value,        record->last_error,
                                record->input,          record->state,        record->status };
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, is_new ? SQL_INSTANCE_ADD : SQL_INSTANCE_UPDATE);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, is_new ? SQL_INSTANCE_ADD : SQL_INSTANCE_UPDATE);
 
     if (!bind_ints(stmt, 1, numbers, 4) || !bind_strs(stmt, 5, texts, is_new ? 9 : 8) ||
         !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
+        return arvo__sqlite_fail(conn, COMMIT, err);
     if (is_new || is_same_status)
         return ARVO_OK;
     /* Apart, because it is indexed: most steps leave it, and the index, as they are. */
-    stmt = arvo__sqlite_get(store, SQL_INSTANCE_STATUS);
+    stmt = arvo__sqlite_get(conn, SQL_INSTANCE_STATUS);
     if (!bind_ints(stmt, 1, &subject_id, 1) || !bind_strs(stmt, 2, &record->status, 1) ||
         !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
+        return arvo__sqlite_fail(conn, COMMIT, err);
     return ARVO_OK;
 }
 
 static arvo_status
-commit_definition(struct sqlite_store *store, const arvo_commit *commit, arvo_error *err)
+commit_definition(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
 {
     const arvo_str texts[] = { commit->record->definition, commit->definition_json };
     if (texts[0].ptr == NULL || texts[1].ptr == NULL ||
-        arvo_str_is(texts[0], store->known_definition))
+        arvo_str_is(texts[0], conn->store->writer.known_definition))
         return ARVO_OK;
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_DEFINITION_ADD);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_DEFINITION_ADD);
     if (!bind_strs(stmt, 1, texts, 2) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
+        return arvo__sqlite_fail(conn, COMMIT, err);
     return ARVO_OK;
 }
 
 static arvo_status
 commit_record(
-    struct sqlite_store *store, const arvo_commit *commit, int64_t subject_id, int64_t now,
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t now,
     arvo_error *err)
 {
     uint64_t revision = 0;
     bool is_same_status = false;
     arvo_status st =
-        commit_head(store, subject_id, commit->record->status, &revision, &is_same_status, err);
+        commit_head(conn, subject_id, commit->record->status, &revision, &is_same_status, err);
     if (st != ARVO_OK)
         return st;
     if (revision != commit->previous_revision)
         return arvo__fail(
             err, ARVO_E_STALE,
-            "%s: commit: the record has revision %llu now, not %llu: read it again", store->path,
-            (unsigned long long)revision, (unsigned long long)commit->previous_revision);
-    st = commit_definition(store, commit, err);
+            "%s: commit: the record has revision %llu now, not %llu: read it again",
+            conn->store->path, (unsigned long long)revision,
+            (unsigned long long)commit->previous_revision);
+    st = commit_definition(conn, commit, err);
     if (st == ARVO_OK)
-        st = commit_record_put(store, commit, subject_id, is_same_status, now, err);
+        st = commit_record_put(conn, commit, subject_id, is_same_status, now, err);
     return st;
 }
 
@@ -139,63 +140,63 @@ commit_record(
 
 static arvo_status
 commit_event(
-    struct sqlite_store *store, int64_t subject_id, const arvo_stored_event *event,
+    struct sqlite_conn *conn, int64_t subject_id, const arvo_stored_event *event,
     arvo_direction direction, int64_t cause, int64_t now, int64_t *out_seq, arvo_error *err)
 {
     const int64_t numbers[] = { subject_id, direction, cause, now };
     const arvo_str texts[] = { event->id, event->source, event->type, event->domains, event->json };
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_EVENT_ADD);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_EVENT_ADD);
     if (!bind_ints(stmt, 1, numbers, 4) || !bind_strs(stmt, 5, texts, 5) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
-    *out_seq = sqlite3_last_insert_rowid(store->db);
+        return arvo__sqlite_fail(conn, COMMIT, err);
+    *out_seq = sqlite3_last_insert_rowid(conn->db);
     return ARVO_OK;
 }
 
 static arvo_status
 commit_consumed(
-    struct sqlite_store *store, const arvo_commit *commit, int64_t subject_id, int64_t now,
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t now,
     int64_t *out_seq, arvo_error *err)
 {
     const arvo_stored_event *event = commit->consumed;
     int64_t before = 0;
     const arvo_status st =
-        arvo__sqlite_inbox_seq(store, subject_id, event->source, event->id, COMMIT, &before, err);
+        arvo__sqlite_inbox_seq(conn, subject_id, event->source, event->id, COMMIT, &before, err);
     if (st != ARVO_OK)
         return st;
     if (before != 0)
         return arvo__fail(
-            err, ARVO_E_EXISTS, "%s: commit: event %.*s of %.*s was consumed before", store->path,
-            ARVO_FMT(event->id), ARVO_FMT(event->source));
-    return commit_event(store, subject_id, event, ARVO_CONSUMED, 0, now, out_seq, err);
+            err, ARVO_E_EXISTS, "%s: commit: event %.*s of %.*s was consumed before",
+            conn->store->path, ARVO_FMT(event->id), ARVO_FMT(event->source));
+    return commit_event(conn, subject_id, event, ARVO_CONSUMED, 0, now, out_seq, err);
 }
 
 static arvo_status
 commit_produced(
-    struct sqlite_store *store, const arvo_commit *commit, int64_t subject_id, int64_t cause,
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t cause,
     int64_t now, arvo_error *err)
 {
     for (size_t i = 0; i < commit->produced_count; i++) {
         int64_t seq = 0;
         const arvo_status st = commit_event(
-            store, subject_id, &commit->produced[i], ARVO_PRODUCED, cause, now, &seq, err);
+            conn, subject_id, &commit->produced[i], ARVO_PRODUCED, cause, now, &seq, err);
         if (st != ARVO_OK)
             return st;
-        sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_OUTBOX_ADD);
+        sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_ADD);
         if (!bind_ints(stmt, 1, &seq, 1) || !arvo__sqlite_run(stmt))
-            return arvo__sqlite_fail(store, COMMIT, err);
+            return arvo__sqlite_fail(conn, COMMIT, err);
     }
     return ARVO_OK;
 }
 
 static arvo_status
-commit_outbox_done(struct sqlite_store *store, int64_t seq, arvo_error *err)
+commit_outbox_done(struct sqlite_conn *conn, int64_t seq, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_OUTBOX_DONE);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_DONE);
     if (!bind_ints(stmt, 1, &seq, 1) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, COMMIT, err);
-    if (sqlite3_changes(store->db) == 0)
+        return arvo__sqlite_fail(conn, COMMIT, err);
+    if (sqlite3_changes(conn->db) == 0)
         return arvo__fail(
-            err, ARVO_E_EXISTS, "%s: commit: outbox row %lld is done already", store->path,
+            err, ARVO_E_EXISTS, "%s: commit: outbox row %lld is done already", conn->store->path,
             (long long)seq);
     return ARVO_OK;
 }
@@ -203,42 +204,73 @@ commit_outbox_done(struct sqlite_store *store, int64_t seq, arvo_error *err)
 /* ---- The whole --------------------------------------------------------- */
 
 static arvo_status
-commit_one(struct sqlite_store *store, const arvo_commit *commit, arvo_error *err)
+commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
 {
-    const int64_t now = store->platform->time_ms(store->platform->self);
+    const arvo_platform *platform = conn->store->platform;
+    const int64_t now = platform->time_ms(platform->self);
     const bool has_events = commit->consumed != NULL || commit->produced_count > 0;
     int64_t subject_id = 0, cause = 0;
     arvo_status st = ARVO_OK;
 
     if (commit->lease != NULL)
-        st = arvo__sqlite_lease_check(store, commit->subject, commit->lease, now, err);
+        st = arvo__sqlite_lease_check(conn, commit->subject, commit->lease, now, err);
     if (st == ARVO_OK && (commit->record != NULL || has_events))
-        st = commit_subject_id(store, commit->subject, &subject_id, err);
+        st = commit_subject_id(conn, commit->subject, &subject_id, err);
     if (st == ARVO_OK && commit->consumed != NULL)
-        st = commit_consumed(store, commit, subject_id, now, &cause, err);
+        st = commit_consumed(conn, commit, subject_id, now, &cause, err);
     if (st == ARVO_OK && commit->record != NULL)
-        st = commit_record(store, commit, subject_id, now, err);
+        st = commit_record(conn, commit, subject_id, now, err);
     if (st == ARVO_OK)
-        st = commit_produced(store, commit, subject_id, cause, now, err);
+        st = commit_produced(conn, commit, subject_id, cause, now, err);
     if (st == ARVO_OK && commit->outbox_done != 0)
-        st = commit_outbox_done(store, commit->outbox_done, err);
+        st = commit_outbox_done(conn, commit->outbox_done, err);
     if (st == ARVO_OK && commit->release &&
-        !arvo__sqlite_lease_drop(store, commit->subject, commit->lease))
-        st = arvo__sqlite_fail(store, COMMIT, err);
+        !arvo__sqlite_lease_drop(conn, commit->subject, commit->lease))
+        st = arvo__sqlite_fail(conn, COMMIT, err);
     return st;
 }
 
-/* Remember the definition of a batch that is durable. */
+/* Remember the definition for when the transaction is through. */
 static void
-commit_remember(struct sqlite_store *store, const arvo_commit *commit)
+commit_remember(struct sqlite_writer *writer, const arvo_commit *commit)
 {
     if (commit->record == NULL || commit->definition_json.ptr == NULL)
         return;
     const arvo_str hash = commit->record->definition;
-    if (hash.len == 0 || hash.len >= sizeof(store->known_definition))
+    if (hash.len == 0 || hash.len >= sizeof(writer->pending_definition))
         return;
-    memcpy(store->known_definition, hash.ptr, hash.len);
-    store->known_definition[hash.len] = '\0';
+    memcpy(writer->pending_definition, hash.ptr, hash.len);
+    writer->pending_definition[hash.len] = '\0';
+}
+
+struct commit_batch {
+    const arvo_commit *commits;
+    size_t count;
+};
+
+static arvo_status
+commit_run(struct sqlite_conn *conn, void *context, arvo_error *err)
+{
+    const struct commit_batch *batch = context;
+    arvo_status st = ARVO_OK;
+    for (size_t i = 0; st == ARVO_OK && i < batch->count; i++)
+        st = commit_one(conn, &batch->commits[i], err);
+    for (size_t i = 0; st == ARVO_OK && i < batch->count; i++)
+        commit_remember(&conn->store->writer, &batch->commits[i]);
+    return st;
+}
+
+static size_t
+commit_bytes(const arvo_commit *commits, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += commits[i].record != NULL ? arvo__record_text_bytes(commits[i].record) : 0;
+        bytes += commits[i].consumed != NULL ? commits[i].consumed->json.len : 0;
+        for (size_t k = 0; k < commits[i].produced_count; k++)
+            bytes += commits[i].produced[k].json.len;
+    }
+    return bytes;
 }
 
 arvo_status
@@ -251,22 +283,23 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
     if (st != ARVO_OK)
         return st;
 
-    (void)pthread_mutex_lock(&store->mutex);
-    st = arvo__sqlite_begin(store, store->sync, COMMIT, err);
-    if (st == ARVO_OK) {
-        for (size_t i = 0; st == ARVO_OK && i < count; i++)
-            st = commit_one(store, &commits[i], err);
-        st = arvo__sqlite_end(store, st, COMMIT, err);
-    }
-    for (size_t i = 0; st == ARVO_OK && i < count; i++)
-        commit_remember(store, &commits[i]);
-    (void)pthread_mutex_unlock(&store->mutex);
+    struct commit_batch batch = { commits, count };
+    struct sqlite_job job;
+    job.run = commit_run;
+    job.context = &batch;
+    job.what = COMMIT;
+    job.bytes = commit_bytes(commits, count);
+    job.is_light = false;
+    st = arvo__sqlite_job(store, &job, err);
+    if (st != ARVO_OK)
+        return st;
 
-    for (size_t i = 0; st == ARVO_OK && i < count; i++) {
+    atomic_fetch_add_explicit(&store->writer.commits, count, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++) {
         if (commits[i].release)
             arvo__sqlite_gate_leave(store, commits[i].subject, commits[i].lease);
     }
-    return st;
+    return ARVO_OK;
 }
 
 arvo_status
@@ -283,23 +316,24 @@ arvo__sqlite_write(
     return arvo__sqlite_commit(self, &commit, 1, err);
 }
 
+static arvo_status
+outbox_done_run(struct sqlite_conn *conn, void *context, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_DONE);
+    if (!bind_ints(stmt, 1, context, 1) || !arvo__sqlite_run(stmt))
+        return arvo__sqlite_fail(conn, "outbox", err);
+    return ARVO_OK;
+}
+
 arvo_status
 arvo__sqlite_outbox_done(void *self, int64_t seq, arvo_error *err)
 {
     struct sqlite_store *store = self;
-    arvo_status st = arvo__sqlite_refuse_read_only(store, "outbox", err);
+    const arvo_status st = arvo__sqlite_refuse_read_only(store, "outbox", err);
     if (st != ARVO_OK)
         return st;
-    (void)pthread_mutex_lock(&store->mutex);
-    st = arvo__sqlite_begin(store, store->sync, "outbox", err);
-    if (st == ARVO_OK) {
-        sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_OUTBOX_DONE);
-        if (!bind_ints(stmt, 1, &seq, 1) || !arvo__sqlite_run(stmt))
-            st = arvo__sqlite_fail(store, "outbox", err);
-        st = arvo__sqlite_end(store, st, "outbox", err);
-    }
-    (void)pthread_mutex_unlock(&store->mutex);
-    return st;
+    struct sqlite_job job = { .run = outbox_done_run, .context = &seq, .what = "outbox" };
+    return arvo__sqlite_job(store, &job, err);
 }
 
 #endif

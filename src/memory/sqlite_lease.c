@@ -81,87 +81,112 @@ owner_is_dead(const struct sqlite_store *store, int64_t owner)
 /* Whether somebody else holds the subject now. */
 static arvo_status
 lease_is_held(
-    struct sqlite_store *store, arvo_str subject, int64_t now, bool *out_held, arvo_error *err)
+    struct sqlite_conn *conn, arvo_str subject, int64_t now, bool *out_held, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_LEASE_GET);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_LEASE_GET);
     if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
-        return arvo__sqlite_fail(store, "lock", err);
+        return arvo__sqlite_fail(conn, "lock", err);
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
     if (code == SQLITE_ROW)
         *out_held = sqlite3_column_int64(stmt, 2) > now &&
-                    !owner_is_dead(store, sqlite3_column_int64(stmt, 3));
+                    !owner_is_dead(conn->store, sqlite3_column_int64(stmt, 3));
     else if (code == SQLITE_DONE)
         *out_held = false;
     else
-        st = arvo__sqlite_fail(store, "lock", err);
+        st = arvo__sqlite_fail(conn, "lock", err);
     (void)sqlite3_reset(stmt);
     return st;
 }
 
 static arvo_status
-lease_next_fence(struct sqlite_store *store, uint64_t *out, arvo_error *err)
+lease_next_fence(struct sqlite_conn *conn, uint64_t *out, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_FENCE_NEXT);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_FENCE_NEXT);
     const int code = arvo__sqlite_step(stmt);
     if (code == SQLITE_DONE) {
         (void)sqlite3_reset(stmt);
         return arvo__fail(
-            err, ARVO_E_CORRUPT, "%s: lock: the fence counter is missing", store->path);
+            err, ARVO_E_CORRUPT, "%s: lock: the fence counter is missing", conn->store->path);
     }
     if (code == SQLITE_ROW)
         *out = (uint64_t)sqlite3_column_int64(stmt, 0);
     if (code != SQLITE_ROW || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, "lock", err);
+        return arvo__sqlite_fail(conn, "lock", err);
     return ARVO_OK;
 }
 
 static arvo_status
-lease_put(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, arvo_error *err)
+lease_put(struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_LEASE_PUT);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_LEASE_PUT);
     if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject) ||
         sqlite3_bind_int64(stmt, 2, (sqlite3_int64)lease->fence) != SQLITE_OK ||
         sqlite3_bind_blob(stmt, 3, lease->token, sizeof(lease->token), SQLITE_STATIC) !=
             SQLITE_OK ||
         sqlite3_bind_int64(stmt, 4, lease->expires_ms) != SQLITE_OK ||
-        sqlite3_bind_int64(stmt, 5, store->owner) != SQLITE_OK || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(store, "lock", err);
+        sqlite3_bind_int64(stmt, 5, conn->store->owner) != SQLITE_OK || !arvo__sqlite_run(stmt))
+        return arvo__sqlite_fail(conn, "lock", err);
     return ARVO_OK;
 }
 
-/* One attempt, in one transaction. The row is looked at without a write lock first, so that those
- * who wait do not disturb those who work. */
+struct lease_attempt {
+    arvo_str subject;
+    int64_t ttl_ms;
+    bool is_held; /* by somebody else */
+    arvo_lease lease;
+};
+
+static arvo_status
+lease_run(struct sqlite_conn *conn, void *context, arvo_error *err)
+{
+    struct lease_attempt *attempt = context;
+    const arvo_platform *platform = conn->store->platform;
+    const int64_t now = platform->time_ms(platform->self);
+    attempt->lease.expires_ms = now + arvo__memory_ttl(attempt->ttl_ms);
+    arvo_status st = lease_is_held(conn, attempt->subject, now, &attempt->is_held, err);
+    if (st == ARVO_OK && !attempt->is_held)
+        st = lease_next_fence(conn, &attempt->lease.fence, err);
+    if (st == ARVO_OK && !attempt->is_held)
+        st = lease_put(conn, attempt->subject, &attempt->lease, err);
+    return st;
+}
+
+/* Looked at without the write lock first, so that those who wait do not disturb those who work. */
+static arvo_status
+lease_peek(struct sqlite_store *store, struct lease_attempt *attempt, arvo_error *err)
+{
+    const arvo_platform *platform = store->platform;
+    struct sqlite_conn *conn = NULL;
+    arvo_status st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st != ARVO_OK)
+        return st;
+    const int64_t now = platform->time_ms(platform->self);
+    st = lease_is_held(conn, attempt->subject, now, &attempt->is_held, err);
+    arvo__sqlite_reader_give(store, conn);
+    return st;
+}
+
 static arvo_status
 lease_try(
     struct sqlite_store *store, arvo_str subject, int64_t ttl_ms, bool *out_acquired,
     arvo_lease *out, arvo_error *err)
 {
     const arvo_platform *platform = store->platform;
-    arvo_lease lease = { 0 };
-    bool is_held = false;
+    struct lease_attempt attempt = { .subject = subject, .ttl_ms = ttl_ms };
 
     *out_acquired = false;
-    arvo_status st =
-        lease_is_held(store, subject, platform->time_ms(platform->self), &is_held, err);
-    if (st != ARVO_OK || is_held)
+    arvo_status st = lease_peek(store, &attempt, err);
+    if (st != ARVO_OK || attempt.is_held)
         return st;
-    if (!platform->random(platform->self, lease.token, sizeof(lease.token)))
+    if (!platform->random(platform->self, attempt.lease.token, sizeof(attempt.lease.token)))
         return arvo__fail(err, ARVO_E_IO, "the random source failed: no lease token can be made");
-
-    st = arvo__sqlite_begin(store, SQL_SYNC_NORMAL, "lock", err);
-    if (st != ARVO_OK)
-        return st;
-    const int64_t now = platform->time_ms(platform->self); /* BEGIN may have waited */
-    lease.expires_ms = now + arvo__memory_ttl(ttl_ms);
-    st = lease_is_held(store, subject, now, &is_held, err);
-    if (st == ARVO_OK && !is_held)
-        st = lease_next_fence(store, &lease.fence, err);
-    if (st == ARVO_OK && !is_held)
-        st = lease_put(store, subject, &lease, err);
-    st = arvo__sqlite_end(store, st, "lock", err);
-    if (st == ARVO_OK && !is_held) {
-        *out = lease;
+    struct sqlite_job job = {
+        .run = lease_run, .context = &attempt, .what = "lock", .is_light = true
+    };
+    st = arvo__sqlite_job(store, &job, err);
+    if (st == ARVO_OK && !attempt.is_held) {
+        *out = attempt.lease;
         *out_acquired = true;
     }
     return st;
@@ -169,12 +194,12 @@ lease_try(
 
 arvo_status
 arvo__sqlite_lease_check(
-    struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, int64_t now,
+    struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease, int64_t now,
     arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_LEASE_GET);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_LEASE_GET);
     if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
-        return arvo__sqlite_fail(store, "commit", err);
+        return arvo__sqlite_fail(conn, "commit", err);
     const int code = arvo__sqlite_step(stmt);
     bool is_valid = false;
     if (code == SQLITE_ROW)
@@ -184,19 +209,19 @@ arvo__sqlite_lease_check(
                    sqlite3_column_int64(stmt, 2) > now;
     arvo_status st = ARVO_OK;
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        st = arvo__sqlite_fail(store, "commit", err);
+        st = arvo__sqlite_fail(conn, "commit", err);
     else if (!is_valid)
         st = arvo__fail(
-            err, ARVO_E_STALE, "%s: commit: the lease with fence %llu is lost", store->path,
+            err, ARVO_E_STALE, "%s: commit: the lease with fence %llu is lost", conn->store->path,
             (unsigned long long)lease->fence);
     (void)sqlite3_reset(stmt);
     return st;
 }
 
 bool
-arvo__sqlite_lease_drop(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease)
+arvo__sqlite_lease_drop(struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_LEASE_DROP);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_LEASE_DROP);
     return stmt != NULL && arvo__sqlite_bind_str(stmt, 1, subject) &&
            sqlite3_bind_int64(stmt, 2, (sqlite3_int64)lease->fence) == SQLITE_OK &&
            sqlite3_bind_blob(stmt, 3, lease->token, sizeof(lease->token), SQLITE_STATIC) ==
@@ -232,9 +257,7 @@ lease_poll(
     const int64_t started = real_ms();
     int64_t pause_ms = POLL_MS_MIN;
     for (;;) {
-        (void)pthread_mutex_lock(&store->mutex);
         const arvo_status st = lease_try(store, subject, ttl_ms, out_acquired, out, err);
-        (void)pthread_mutex_unlock(&store->mutex);
         const int64_t left = wait_ms - (real_ms() - started);
         if (st != ARVO_OK || *out_acquired || left <= 0)
             return st;
@@ -286,6 +309,20 @@ arvo__sqlite_lock(
     return st;
 }
 
+struct lease_end {
+    arvo_str subject;
+    const arvo_lease *lease;
+};
+
+static arvo_status
+unlock_run(struct sqlite_conn *conn, void *context, arvo_error *err)
+{
+    const struct lease_end *end = context;
+    return arvo__sqlite_lease_drop(conn, end->subject, end->lease)
+               ? ARVO_OK
+               : arvo__sqlite_fail(conn, "unlock", err);
+}
+
 arvo_status
 arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error *err)
 {
@@ -296,14 +333,11 @@ arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_
     if (st != ARVO_OK)
         return st;
 
-    (void)pthread_mutex_lock(&store->mutex);
-    st = arvo__sqlite_begin(store, SQL_SYNC_NORMAL, "unlock", err);
-    if (st == ARVO_OK) {
-        if (!arvo__sqlite_lease_drop(store, subject, lease))
-            st = arvo__sqlite_fail(store, "unlock", err);
-        st = arvo__sqlite_end(store, st, "unlock", err);
-    }
-    (void)pthread_mutex_unlock(&store->mutex);
+    struct lease_end end = { subject, lease };
+    struct sqlite_job job = {
+        .run = unlock_run, .context = &end, .what = "unlock", .is_light = true
+    };
+    st = arvo__sqlite_job(store, &job, err);
     arvo__sqlite_gate_leave(store, subject, lease);
     return st;
 }

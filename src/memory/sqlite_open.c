@@ -10,12 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "memory/sqlite.h"
-
-#define BUSY_POLL_NS 1000000L
 
 /* ---- Schema ------------------------------------------------------------ */
 
@@ -81,16 +78,6 @@ const struct sqlite_migration arvo__sqlite_migrations[] = {
 };
 
 /* ---- Small things ------------------------------------------------------ */
-
-/* SQLite's own pauses grow to 100 ms; a transaction here takes one. */
-static int
-busy_handler(void *user, int count)
-{
-    (void)user;
-    const struct timespec pause = { .tv_nsec = BUSY_POLL_NS };
-    (void)nanosleep(&pause, NULL);
-    return count < SQL_BUSY_MS;
-}
 
 static bool
 query_int(sqlite3 *db, const char *sql, int64_t *out)
@@ -166,10 +153,11 @@ arvo__sqlite_migrate(
 
 /* ---- Whose file it is -------------------------------------------------- */
 
-static arvo_status
-open_fail(const struct sqlite_store *store, arvo_error *err)
+arvo_status
+arvo__sqlite_open_fail(const struct sqlite_conn *conn, arvo_error *err)
 {
-    const int code = sqlite3_errcode(store->db) & 0xff;
+    const struct sqlite_store *store = conn->store;
+    const int code = sqlite3_errcode(conn->db) & 0xff;
     if (code == SQLITE_NOTADB)
         return arvo__fail(
             err, ARVO_E_CORRUPT,
@@ -180,8 +168,8 @@ open_fail(const struct sqlite_store *store, arvo_error *err)
         return arvo__fail(
             err, ARVO_E_IO,
             "%s: cannot be opened (%s); SQLite needs to read the file and to write in its folder",
-            store->path, strerror(sqlite3_system_errno(store->db)));
-    return arvo__sqlite_fail(store, "open", err);
+            store->path, strerror(sqlite3_system_errno(conn->db)));
+    return arvo__sqlite_fail(conn, "open", err);
 }
 
 static arvo_status
@@ -190,12 +178,12 @@ check_identity(struct sqlite_store *store, bool *out_is_new, arvo_error *err)
     int64_t application = 0, version = 0, objects = 0;
 
     /* In one transaction: another process may be creating the store just now. */
-    if (!run_sql(store->db, "BEGIN") ||
-        !query_int(store->db, "PRAGMA application_id", &application) ||
-        !query_int(store->db, "PRAGMA user_version", &version) ||
-        !query_int(store->db, "SELECT count(*) FROM sqlite_master", &objects) ||
-        !run_sql(store->db, "COMMIT"))
-        return open_fail(store, err);
+    if (!run_sql(store->writer.conn.db, "BEGIN") ||
+        !query_int(store->writer.conn.db, "PRAGMA application_id", &application) ||
+        !query_int(store->writer.conn.db, "PRAGMA user_version", &version) ||
+        !query_int(store->writer.conn.db, "SELECT count(*) FROM sqlite_master", &objects) ||
+        !run_sql(store->writer.conn.db, "COMMIT"))
+        return arvo__sqlite_open_fail(&store->writer.conn, err);
     *out_is_new = application == 0 && version == 0 && objects == 0;
     if (*out_is_new && store->is_read_only)
         return arvo__fail(
@@ -222,7 +210,8 @@ set_wal(struct sqlite_store *store, arvo_error *err)
 {
     for (int count = 0;; count++) {
         sqlite3_stmt *stmt = NULL;
-        int code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
+        int code =
+            sqlite3_prepare_v2(store->writer.conn.db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
         if (code == SQLITE_OK)
             code = sqlite3_step(stmt);
         const bool is_wal = code == SQLITE_ROW &&
@@ -234,8 +223,8 @@ set_wal(struct sqlite_store *store, arvo_error *err)
             return arvo__fail(
                 err, ARVO_E_IO,
                 "%s: the file system cannot hold a write-ahead log; use a local disk", store->path);
-        if ((code & 0xff) != SQLITE_BUSY || busy_handler(NULL, count) == 0)
-            return open_fail(store, err);
+        if ((code & 0xff) != SQLITE_BUSY || arvo__sqlite_busy(NULL, count) == 0)
+            return arvo__sqlite_open_fail(&store->writer.conn, err);
     }
 }
 
@@ -246,8 +235,8 @@ check_schema(struct sqlite_store *store, arvo_error *err)
     static const enum sqlite_statement probes[] = { SQL_RECORD_READ, SQL_OUTBOX_LIST, SQL_LEASE_GET,
                                                     SQL_INBOX_FIND };
     for (size_t i = 0; i < ARVO_COUNT_OF(probes); i++) {
-        if (arvo__sqlite_get(store, probes[i]) == NULL)
-            return arvo__sqlite_fail(store, "open", err);
+        if (arvo__sqlite_get(&store->writer.conn, probes[i]) == NULL)
+            return arvo__sqlite_fail(&store->writer.conn, "open", err);
     }
     return ARVO_OK;
 }
@@ -296,17 +285,14 @@ check_path(const struct sqlite_store *store, arvo_error *err)
 static arvo_status
 set_options(struct sqlite_store *store, int64_t pages, arvo_error *err)
 {
-    /* Temporary tables in memory; 32 MiB of pages. FULL: the state sync_now says. */
-    if (!run_sql(
-            store->db,
-            "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768"))
-        return open_fail(store, err);
-    store->sync_now = SQL_SYNC_FULL;
+    if (!run_sql(store->writer.conn.db, SQL_WRITER_OPTIONS))
+        return arvo__sqlite_open_fail(&store->writer.conn, err);
+    store->writer.sync_now = SQL_SYNC_FULL;
     if (pages > 0) {
         char pragma[64];
         (void)snprintf(pragma, sizeof(pragma), "PRAGMA max_page_count=%lld", (long long)pages);
-        if (!run_sql(store->db, pragma))
-            return open_fail(store, err);
+        if (!run_sql(store->writer.conn.db, pragma))
+            return arvo__sqlite_open_fail(&store->writer.conn, err);
     }
     return ARVO_OK;
 }
@@ -314,17 +300,13 @@ set_options(struct sqlite_store *store, int64_t pages, arvo_error *err)
 arvo_status
 arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err)
 {
-    const int flags =
-        SQLITE_OPEN_NOMUTEX |
-        (store->is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     bool is_new = false;
     arvo_status st = check_path(store, err);
     if (st != ARVO_OK)
         return st;
-    if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
-        return store->db != NULL ? open_fail(store, err) : arvo__nomem(err);
-    (void)sqlite3_extended_result_codes(store->db, 1);
-    (void)sqlite3_busy_handler(store->db, busy_handler, NULL);
+    st = arvo__sqlite_conn_open(store, &store->writer.conn, store->is_read_only, err);
+    if (st != ARVO_OK)
+        return st;
 
     /* Nothing is written before the file is known to be Arvo's, or empty. */
     st = check_identity(store, &is_new, err);
@@ -334,7 +316,7 @@ arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *er
         st = set_wal(store, err);
     if (st == ARVO_OK && !store->is_read_only)
         st = arvo__sqlite_migrate(
-            store->db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
+            store->writer.conn.db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
     if (st == ARVO_OK)
         st = check_schema(store, err);
     return st;

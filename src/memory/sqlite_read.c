@@ -1,5 +1,6 @@
-/* Reading from the SQLite store. Rows are copied in small batches under the
- * connection's mutex and shown without it, so a callback may call the store.
+/* Reading from the SQLite store, beside the writer. Rows are copied in small
+ * batches from a connection of the pool and shown without it, so a callback may
+ * call the store.
  */
 
 #include "arvo_config.h"
@@ -41,17 +42,17 @@ copy_columns(
 }
 
 static arvo_status
-row_corrupt(const struct sqlite_store *store, const char *what, arvo_error *err)
+row_corrupt(const struct sqlite_conn *conn, const char *what, arvo_error *err)
 {
     return arvo__fail(
         err, ARVO_E_CORRUPT, "%s: %s: a row lacks a value that every row has; the file is damaged",
-        store->path, what);
+        conn->store->path, what);
 }
 
 /* A row of SQL_RECORD_COLUMNS; the first columns are the record's strings in their order. */
 static arvo_status
 copy_record(
-    const struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, arvo_arena *arena,
+    const struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, arvo_arena *arena,
     arvo_record *out, arvo_error *err)
 {
     int columns[ARVO__RECORD_STRINGS];
@@ -68,7 +69,7 @@ copy_record(
         return arvo__nomem(err);
     if (record.subject.ptr == NULL || record.orchestrator.ptr == NULL ||
         record.version.ptr == NULL || record.status.ptr == NULL || record.revision == 0)
-        return row_corrupt(store, what, err);
+        return row_corrupt(conn, what, err);
     *out = record;
     return ARVO_OK;
 }
@@ -76,7 +77,7 @@ copy_record(
 /* A row of SQL_EVENT_COLUMNS; the subject too when the statement has it. */
 static arvo_status
 copy_event(
-    const struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, arvo_str subject,
+    const struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, arvo_str subject,
     arvo_arena *arena, arvo_stored_event *out, arvo_error *err)
 {
     arvo_stored_event event = { .seq = sqlite3_column_int64(stmt, 0),
@@ -92,7 +93,7 @@ copy_event(
         return arvo__nomem(err);
     for (size_t i = 0; i < ARVO_COUNT_OF(texts); i++) {
         if (texts[i]->ptr == NULL)
-            return row_corrupt(store, what, err);
+            return row_corrupt(conn, what, err);
     }
     *out = event;
     return ARVO_OK;
@@ -103,7 +104,7 @@ copy_event(
 /* The first column of the first row; 0 when there is none. */
 static arvo_status
 lookup(
-    struct sqlite_store *store, sqlite3_stmt *stmt, const char *what, int64_t *out, arvo_error *err)
+    struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, int64_t *out, arvo_error *err)
 {
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
@@ -112,31 +113,51 @@ lookup(
     else if (code == SQLITE_DONE)
         *out = 0;
     else
-        st = arvo__sqlite_fail(store, what, err);
+        st = arvo__sqlite_fail(conn, what, err);
     (void)sqlite3_reset(stmt);
     return st;
 }
 
 arvo_status
 arvo__sqlite_subject_id(
-    struct sqlite_store *store, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_SUBJECT_FIND);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_FIND);
     if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
-        return arvo__sqlite_fail(store, what, err);
-    return lookup(store, stmt, what, out, err);
+        return arvo__sqlite_fail(conn, what, err);
+    return lookup(conn, stmt, what, out, err);
 }
 
 arvo_status
 arvo__sqlite_inbox_seq(
-    struct sqlite_store *store, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
+    struct sqlite_conn *conn, int64_t subject_id, arvo_str source, arvo_str id, const char *what,
     int64_t *out, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_INBOX_FIND);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INBOX_FIND);
     if (stmt == NULL || sqlite3_bind_int64(stmt, 1, subject_id) != SQLITE_OK ||
         !arvo__sqlite_bind_str(stmt, 2, source) || !arvo__sqlite_bind_str(stmt, 3, id))
-        return arvo__sqlite_fail(store, what, err);
-    return lookup(store, stmt, what, out, err);
+        return arvo__sqlite_fail(conn, what, err);
+    return lookup(conn, stmt, what, out, err);
+}
+
+static arvo_status
+record_read(
+    struct sqlite_conn *conn, arvo_str subject, arvo_arena *arena, bool *out_found,
+    arvo_record *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_RECORD_READ);
+    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
+        return arvo__sqlite_fail(conn, "read", err);
+    const int code = arvo__sqlite_step(stmt);
+    arvo_status st = ARVO_OK;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        st = arvo__sqlite_fail(conn, "read", err);
+    else if (code == SQLITE_ROW)
+        st = copy_record(conn, stmt, "read", arena, out, err);
+    if (st == ARVO_OK)
+        *out_found = code == SQLITE_ROW;
+    (void)sqlite3_reset(stmt);
+    return st;
 }
 
 arvo_status
@@ -145,25 +166,14 @@ arvo__sqlite_read(
     arvo_error *err)
 {
     struct sqlite_store *store = self;
+    struct sqlite_conn *conn = NULL;
     arvo_status st = arvo__memory_subject_check(subject, "read", err);
-    if (st != ARVO_OK)
-        return st;
-
-    (void)pthread_mutex_lock(&store->mutex);
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_RECORD_READ);
-    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject)) {
-        st = arvo__sqlite_fail(store, "read", err);
-    } else {
-        const int code = arvo__sqlite_step(stmt);
-        if (code != SQLITE_ROW && code != SQLITE_DONE)
-            st = arvo__sqlite_fail(store, "read", err);
-        else if (code == SQLITE_ROW)
-            st = copy_record(store, stmt, "read", arena, out, err);
-        if (st == ARVO_OK)
-            *out_found = code == SQLITE_ROW;
-        (void)sqlite3_reset(stmt);
+    if (st == ARVO_OK)
+        st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st == ARVO_OK) {
+        st = record_read(conn, subject, arena, out_found, out, err);
+        arvo__sqlite_reader_give(store, conn);
     }
-    (void)pthread_mutex_unlock(&store->mutex);
     return st;
 }
 
@@ -178,7 +188,7 @@ struct event_rows {
 
 static arvo_status
 event_rows_read(
-    struct sqlite_store *store, sqlite3_stmt *stmt, size_t max, arvo_str subject, int64_t cause,
+    struct sqlite_conn *conn, sqlite3_stmt *stmt, size_t max, arvo_str subject, int64_t cause,
     const char *what, arvo_arena *arena, struct event_rows *out, arvo_error *err)
 {
     arvo_status st = ARVO_OK;
@@ -190,9 +200,9 @@ event_rows_read(
             (code == SQLITE_ROW && cause != 0 && sqlite3_column_int64(stmt, 2) != cause))
             out->is_end = true;
         else if (code != SQLITE_ROW)
-            st = arvo__sqlite_fail(store, what, err);
+            st = arvo__sqlite_fail(conn, what, err);
         else
-            st = copy_event(store, stmt, what, subject, arena, &out->rows[out->count], err);
+            st = copy_event(conn, stmt, what, subject, arena, &out->rows[out->count], err);
         if (st == ARVO_OK && !out->is_end)
             out->count++;
     }
@@ -215,14 +225,18 @@ events_each(
     while (st == ARVO_OK && !rows.is_end && limit > 0) {
         const size_t max = limit < READ_ROWS ? limit : READ_ROWS;
         arvo_arena_reset(arena);
-        (void)pthread_mutex_lock(&store->mutex);
-        sqlite3_stmt *stmt = arvo__sqlite_get(store, id);
-        if (stmt == NULL || sqlite3_bind_int64(stmt, 1, after) != SQLITE_OK ||
-            (id == SQL_OUTBOX_LIST && sqlite3_bind_int64(stmt, 2, (sqlite3_int64)max) != SQLITE_OK))
-            st = arvo__sqlite_fail(store, what, err);
-        else
-            st = event_rows_read(store, stmt, max, subject, cause, what, arena, &rows, err);
-        (void)pthread_mutex_unlock(&store->mutex);
+        struct sqlite_conn *conn = NULL;
+        st = arvo__sqlite_reader_take(store, &conn, err);
+        if (st == ARVO_OK) {
+            sqlite3_stmt *stmt = arvo__sqlite_get(conn, id);
+            if (stmt == NULL || sqlite3_bind_int64(stmt, 1, after) != SQLITE_OK ||
+                (id == SQL_OUTBOX_LIST &&
+                 sqlite3_bind_int64(stmt, 2, (sqlite3_int64)max) != SQLITE_OK))
+                st = arvo__sqlite_fail(conn, what, err);
+            else
+                st = event_rows_read(conn, stmt, max, subject, cause, what, arena, &rows, err);
+            arvo__sqlite_reader_give(store, conn);
+        }
         for (size_t i = 0; st == ARVO_OK && i < rows.count && limit > 0; i++) {
             after = rows.rows[i].seq;
             limit = each(user, &rows.rows[i]) ? limit - 1 : 0;
@@ -243,11 +257,14 @@ arvo__sqlite_inbox_find(
     if (st != ARVO_OK)
         return st;
 
-    (void)pthread_mutex_lock(&store->mutex);
-    st = arvo__sqlite_subject_id(store, subject, "inbox", &subject_id, err);
+    struct sqlite_conn *conn = NULL;
+    st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st != ARVO_OK)
+        return st;
+    st = arvo__sqlite_subject_id(conn, subject, "inbox", &subject_id, err);
     if (st == ARVO_OK && subject_id != 0)
-        st = arvo__sqlite_inbox_seq(store, subject_id, source, id, "inbox", &seq, err);
-    (void)pthread_mutex_unlock(&store->mutex);
+        st = arvo__sqlite_inbox_seq(conn, subject_id, source, id, "inbox", &seq, err);
+    arvo__sqlite_reader_give(store, conn);
     if (st == ARVO_OK && seq != 0 && each != NULL)
         st = events_each(
             store, SQL_EVENT_FROM, seq, SIZE_MAX, subject, seq, "inbox", each, user, err);
@@ -269,15 +286,15 @@ arvo__sqlite_outbox_list(
 
 /* The places of all of a subject's events, in order; 8 bytes each. */
 static arvo_status
-history_seqs(struct sqlite_store *store, arvo_str subject, arvo_buf *out, arvo_error *err)
+history_seqs(struct sqlite_conn *conn, arvo_str subject, arvo_buf *out, arvo_error *err)
 {
     int64_t subject_id = 0;
-    arvo_status st = arvo__sqlite_subject_id(store, subject, "history", &subject_id, err);
+    arvo_status st = arvo__sqlite_subject_id(conn, subject, "history", &subject_id, err);
     if (st != ARVO_OK || subject_id == 0)
         return st;
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_HISTORY);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_HISTORY);
     if (stmt == NULL || sqlite3_bind_int64(stmt, 1, subject_id) != SQLITE_OK)
-        return arvo__sqlite_fail(store, "history", err);
+        return arvo__sqlite_fail(conn, "history", err);
     int code = arvo__sqlite_step(stmt);
     while (code == SQLITE_ROW && out->status == ARVO_OK) {
         const int64_t seq = sqlite3_column_int64(stmt, 0);
@@ -287,20 +304,20 @@ history_seqs(struct sqlite_store *store, arvo_str subject, arvo_buf *out, arvo_e
     if (out->status != ARVO_OK)
         st = arvo__buf_status(out, "history", err);
     else if (code != SQLITE_DONE)
-        st = arvo__sqlite_fail(store, "history", err);
+        st = arvo__sqlite_fail(conn, "history", err);
     (void)sqlite3_reset(stmt);
     return st;
 }
 
 static arvo_status
 history_one(
-    struct sqlite_store *store, int64_t seq, arvo_str subject, arvo_arena *arena,
+    struct sqlite_conn *conn, int64_t seq, arvo_str subject, arvo_arena *arena,
     struct event_rows *out, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(store, SQL_EVENT_GET);
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_EVENT_GET);
     if (stmt == NULL || sqlite3_bind_int64(stmt, 1, seq) != SQLITE_OK)
-        return arvo__sqlite_fail(store, "history", err);
-    return event_rows_read(store, stmt, 1, subject, 0, "history", arena, out, err);
+        return arvo__sqlite_fail(conn, "history", err);
+    return event_rows_read(conn, stmt, 1, subject, 0, "history", arena, out, err);
 }
 
 arvo_status
@@ -316,18 +333,23 @@ arvo__sqlite_history(
         return arvo__nomem(err);
     arvo_buf seqs = { .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = store->allocator };
 
-    (void)pthread_mutex_lock(&store->mutex);
-    st = history_seqs(store, subject, &seqs, err);
-    (void)pthread_mutex_unlock(&store->mutex);
+    struct sqlite_conn *conn = NULL;
+    st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st == ARVO_OK) {
+        st = history_seqs(conn, subject, &seqs, err);
+        arvo__sqlite_reader_give(store, conn);
+    }
     bool go_on = true;
     for (size_t at = 0; st == ARVO_OK && go_on && at < seqs.len; at += sizeof(int64_t)) {
         struct event_rows row;
         int64_t seq;
         memcpy(&seq, seqs.ptr + at, sizeof(seq));
         arvo_arena_reset(arena);
-        (void)pthread_mutex_lock(&store->mutex);
-        st = history_one(store, seq, subject, arena, &row, err);
-        (void)pthread_mutex_unlock(&store->mutex);
+        st = arvo__sqlite_reader_take(store, &conn, err);
+        if (st != ARVO_OK)
+            break;
+        st = history_one(conn, seq, subject, arena, &row, err);
+        arvo__sqlite_reader_give(store, conn);
         if (st == ARVO_OK && row.count == 1) /* else it was deleted meanwhile */
             go_on = each(user, &row.rows[0]);
     }
@@ -347,17 +369,17 @@ struct record_rows {
 
 static arvo_status
 record_rows_read(
-    struct sqlite_store *store, const arvo_record_query *query, size_t max, arvo_arena *arena,
+    struct sqlite_conn *conn, const arvo_record_query *query, size_t max, arvo_arena *arena,
     struct record_rows *out, arvo_error *err)
 {
     sqlite3_stmt *stmt = arvo__sqlite_get(
-        store, query->status.ptr != NULL ? SQL_RECORD_LIST_STATUS : SQL_RECORD_LIST);
+        conn, query->status.ptr != NULL ? SQL_RECORD_LIST_STATUS : SQL_RECORD_LIST);
     out->count = 0;
     if (stmt == NULL || sqlite3_bind_int64(stmt, 1, out->last_id) != SQLITE_OK ||
         (query->status.ptr != NULL && !arvo__sqlite_bind_str(stmt, 2, query->status)) ||
         !arvo__sqlite_bind_str(stmt, 3, query->orchestrator) ||
         sqlite3_bind_int64(stmt, 4, (sqlite3_int64)max) != SQLITE_OK)
-        return arvo__sqlite_fail(store, "list", err);
+        return arvo__sqlite_fail(conn, "list", err);
 
     arvo_status st = ARVO_OK;
     while (st == ARVO_OK && !out->is_end) {
@@ -365,9 +387,9 @@ record_rows_read(
         if (code == SQLITE_DONE)
             break;
         if (code != SQLITE_ROW)
-            st = arvo__sqlite_fail(store, "list", err);
+            st = arvo__sqlite_fail(conn, "list", err);
         else
-            st = copy_record(store, stmt, "list", arena, &out->rows[out->count], err);
+            st = copy_record(conn, stmt, "list", arena, &out->rows[out->count], err);
         if (st == ARVO_OK) {
             out->count++;
             out->last_id = sqlite3_column_int64(stmt, 14);
@@ -379,16 +401,16 @@ record_rows_read(
 }
 
 static arvo_status
-list_start(struct sqlite_store *store, arvo_str after, int64_t *out, arvo_error *err)
+list_start(struct sqlite_conn *conn, arvo_str after, int64_t *out, arvo_error *err)
 {
     *out = 0;
     if (after.ptr == NULL)
         return ARVO_OK;
-    const arvo_status st = arvo__sqlite_subject_id(store, after, "list", out, err);
+    const arvo_status st = arvo__sqlite_subject_id(conn, after, "list", out, err);
     if (st == ARVO_OK && *out == 0)
         return arvo__fail(
             err, ARVO_E_NOT_FOUND, "%s: list: there is no record under the subject to go on behind",
-            store->path);
+            conn->store->path);
     return st;
 }
 
@@ -403,14 +425,19 @@ arvo__sqlite_list(
         return arvo__nomem(err);
     struct record_rows rows = { 0 };
 
-    (void)pthread_mutex_lock(&store->mutex);
-    arvo_status st = list_start(store, query->after, &rows.last_id, err);
-    (void)pthread_mutex_unlock(&store->mutex);
+    struct sqlite_conn *conn = NULL;
+    arvo_status st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st == ARVO_OK) {
+        st = list_start(conn, query->after, &rows.last_id, err);
+        arvo__sqlite_reader_give(store, conn);
+    }
     while (st == ARVO_OK && left > 0 && !rows.is_end) {
         arvo_arena_reset(arena);
-        (void)pthread_mutex_lock(&store->mutex);
-        st = record_rows_read(store, query, left < READ_ROWS ? left : READ_ROWS, arena, &rows, err);
-        (void)pthread_mutex_unlock(&store->mutex);
+        st = arvo__sqlite_reader_take(store, &conn, err);
+        if (st != ARVO_OK)
+            break;
+        st = record_rows_read(conn, query, left < READ_ROWS ? left : READ_ROWS, arena, &rows, err);
+        arvo__sqlite_reader_give(store, conn);
         for (size_t i = 0; st == ARVO_OK && i < rows.count && left > 0; i++)
             left = each(user, &rows.rows[i]) ? left - 1 : 0;
     }

@@ -1,5 +1,4 @@
-/* Statements of the SQLite store: preparing, binding, transactions, and errors
- * as one line.
+/* Statements of the SQLite store: preparing, binding, and errors as one line.
  */
 
 #include "arvo_config.h"
@@ -20,11 +19,12 @@ static const char *const sqlite_texts[SQL_COUNT] = {
 /* ---- Errors ------------------------------------------------------------ */
 
 static arvo_status
-sqlite_fail_io(const struct sqlite_store *store, const char *what, int code, arvo_error *err)
+sqlite_fail_io(const struct sqlite_conn *conn, const char *what, int code, arvo_error *err)
 {
+    const struct sqlite_store *store = conn->store;
     /* SQLite does not note why a COMMIT could not write; errno still says. */
     const int system_now = errno;
-    const int noted = sqlite3_system_errno(store->db);
+    const int noted = sqlite3_system_errno(conn->db);
     const int system = noted == 0 && code == SQLITE_IOERR ? system_now : noted;
     if (code == SQLITE_FULL || system == ENOSPC || system == EFBIG || system == EDQUOT)
         return arvo__fail(
@@ -41,16 +41,17 @@ sqlite_fail_io(const struct sqlite_store *store, const char *what, int code, arv
     if (system != 0)
         return arvo__fail(
             err, ARVO_E_IO, "%s: %s: %s (%s); nothing was written", store->path, what,
-            sqlite3_errmsg(store->db), strerror(system));
+            sqlite3_errmsg(conn->db), strerror(system));
     return arvo__fail(
         err, ARVO_E_IO, "%s: %s: %s; nothing was written", store->path, what,
-        sqlite3_errmsg(store->db));
+        sqlite3_errmsg(conn->db));
 }
 
 arvo_status
-arvo__sqlite_fail(const struct sqlite_store *store, const char *what, arvo_error *err)
+arvo__sqlite_fail(const struct sqlite_conn *conn, const char *what, arvo_error *err)
 {
-    const int code = sqlite3_errcode(store->db) & 0xff;
+    const struct sqlite_store *store = conn->store;
+    const int code = sqlite3_errcode(conn->db) & 0xff;
     switch (code) {
     case SQLITE_NOMEM:
         return arvo__nomem(err);
@@ -69,14 +70,14 @@ arvo__sqlite_fail(const struct sqlite_store *store, const char *what, arvo_error
     case SQLITE_NOTADB:
         return arvo__fail(
             err, ARVO_E_CORRUPT, "%s: %s: the file is damaged (%s); restore it from a backup",
-            store->path, what, sqlite3_errmsg(store->db));
+            store->path, what, sqlite3_errmsg(conn->db));
     case SQLITE_ERROR:
         /* The statements are fixed, so what they do not find is missing in the file. */
         return arvo__fail(
             err, ARVO_E_CORRUPT, "%s: %s: the file is not a whole Arvo store (%s)", store->path,
-            what, sqlite3_errmsg(store->db));
+            what, sqlite3_errmsg(conn->db));
     default:
-        return sqlite_fail_io(store, what, code, err);
+        return sqlite_fail_io(conn, what, code, err);
     }
 }
 
@@ -92,13 +93,12 @@ arvo__sqlite_refuse_read_only(const struct sqlite_store *store, const char *what
 /* ---- Statements -------------------------------------------------------- */
 
 sqlite3_stmt *
-arvo__sqlite_get(struct sqlite_store *store, enum sqlite_statement id)
+arvo__sqlite_get(struct sqlite_conn *conn, enum sqlite_statement id)
 {
-    if (store->statements[id] == NULL)
+    if (conn->statements[id] == NULL)
         (void)sqlite3_prepare_v3(
-            store->db, sqlite_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[id],
-            NULL);
-    return store->statements[id];
+            conn->db, sqlite_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &conn->statements[id], NULL);
+    return conn->statements[id];
 }
 
 bool
@@ -138,41 +138,10 @@ arvo__sqlite_run(sqlite3_stmt *stmt)
     return sqlite3_reset(stmt) == SQLITE_OK && code == SQLITE_DONE;
 }
 
-/* ---- Transactions ------------------------------------------------------ */
-
-/* Leases need no fsync of their own: a lease that a power cut takes away is nobody's any more, and
- * the commit that relies on one syncs the whole log before it. */
-static bool
-sqlite_set_sync(struct sqlite_store *store, enum sqlite_sync sync)
+bool
+arvo__sqlite_run_id(struct sqlite_conn *conn, enum sqlite_statement id)
 {
-    if (store->sync_now == sync)
-        return true;
-    const char *sql =
-        sync == SQL_SYNC_FULL ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
-    if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return false;
-    store->sync_now = sync;
-    return true;
-}
-
-arvo_status
-arvo__sqlite_begin(
-    struct sqlite_store *store, enum sqlite_sync sync, const char *what, arvo_error *err)
-{
-    if (!sqlite_set_sync(store, sync) || !arvo__sqlite_run(arvo__sqlite_get(store, SQL_BEGIN)))
-        return arvo__sqlite_fail(store, what, err);
-    return ARVO_OK;
-}
-
-arvo_status
-arvo__sqlite_end(struct sqlite_store *store, arvo_status st, const char *what, arvo_error *err)
-{
-    if (st == ARVO_OK && !arvo__sqlite_run(arvo__sqlite_get(store, SQL_COMMIT)))
-        st = arvo__sqlite_fail(store, what, err);
-    /* Some failures have rolled back by themselves. */
-    if (st != ARVO_OK && sqlite3_get_autocommit(store->db) == 0)
-        (void)arvo__sqlite_run(arvo__sqlite_get(store, SQL_ROLLBACK));
-    return st;
+    return arvo__sqlite_run(arvo__sqlite_get(conn, id));
 }
 
 #endif

@@ -232,7 +232,7 @@ test_sqlite_processes__file_locked_by_another_program(void **state)
     arvo_error err = { 0 };
     assert_int_equal(step(memory, &revision, &err), ARVO_OK);
     struct sqlite_store *store = arvo_memory_self(memory);
-    (void)sqlite3_busy_timeout(store->db, 20); /* instead of five seconds */
+    (void)sqlite3_busy_timeout(store->writer.conn.db, 20); /* instead of five seconds */
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
