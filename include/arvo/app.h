@@ -63,6 +63,7 @@ typedef struct arvo_app_runtime_opts {
     const arvo_telemetry *telemetry; /* NULL: off */
     arvo_violations violations;
     bool error_stack;
+    int64_t lease_renew_max_ms;                                  /* as in arvo_orchestrator_opts */
     bool (*on_event)(void *user, const arvo_delivery *delivery); /* as in arvo_broker_opts */
     void *user;
 } arvo_app_runtime_opts;

@@ -40,6 +40,8 @@ typedef enum arvo_violations {
     ARVO_VIOLATIONS_RETURN
 } arvo_violations;
 
+#define ARVO_LEASE_RENEW_MAX_MS_DEFAULT ((int64_t)10 * 60 * 1000)
+
 typedef struct arvo_orchestrator arvo_orchestrator;
 
 typedef struct arvo_orchestrator_opts {
@@ -55,7 +57,13 @@ typedef struct arvo_orchestrator_opts {
     arvo_violations violations;
     int64_t lease_ms;     /* 0: ARVO_LEASE_MS_DEFAULT */
     int64_t lock_wait_ms; /* 0: ARVO_LOCK_WAIT_MS_DEFAULT; < 0: do not wait */
-    bool error_stack;     /* fill errorStack with where it failed; else null (D34) */
+    /* A step that takes longer than its lease keeps its lock: the lease is renewed by a thread of
+     * the orchestrator's, which begins with the first execution and ends with the last orchestrator
+     * that shares its memory. That stops this long after the step began, so that one which hangs is
+     * not in the way for ever. 0: ARVO_LEASE_RENEW_MAX_MS_DEFAULT; < 0: nothing is renewed, and
+     * there is no thread (nor with a store that has no `renew`). */
+    int64_t lease_renew_max_ms;
+    bool error_stack; /* fill errorStack with where it failed; else null (D34) */
     bool lenient_subjects;
     /* Nullable. Its working memory (caches of decoded subjects, buffers) serves this one too: right
      * for orchestrators of one process that start each other. The allocator of that memory is the

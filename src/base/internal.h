@@ -5,6 +5,8 @@
 #include <arvo/base.h>
 #include <arvo/platform.h>
 
+#include <pthread.h>
+
 #include "arvo_config.h"
 
 #define ARVO_LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -22,6 +24,17 @@ _Noreturn void arvo__assert_failed(const char *condition, const char *file, int 
 void *arvo__alloc(const arvo_allocator *allocator, size_t size);
 void *arvo__calloc(const arvo_allocator *allocator, size_t count, size_t size);
 void arvo__free(const arvo_allocator *allocator, void *ptr, size_t size);
+
+/* ---- Threads --------------------------------------------------------------- */
+
+/* A thread that gets no signals: those are for the program's own. false: there is none. */
+bool arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
+
+/* Waiting in real time, for what is also woken by hand: a platform's clock may stand still. As with
+ * pthread_cond_wait() a wait may end early. */
+int64_t arvo__real_ms(void);
+bool arvo__cond_init(pthread_cond_t *cond);
+void arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms);
 
 /* ---- Libraries ------------------------------------------------------------- */
 

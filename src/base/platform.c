@@ -1,9 +1,10 @@
-/* The operating system's clocks and random source, behind arvo_platform. */
+/* The operating system's clocks and random source, behind arvo_platform; its threads. */
 
 #include <arvo/platform.h>
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
@@ -125,4 +126,46 @@ arvo_platform_system(void)
         .self = NULL,
     };
     return &system;
+}
+
+/* ---- Threads -------------------------------------------------------------------- */
+
+bool
+arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return false;
+    const bool done = pthread_create(out, NULL, run, arg) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return done;
+}
+
+int64_t
+arvo__real_ms(void)
+{
+    struct timespec now = { 0 };
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool
+arvo__cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0)
+        return false;
+    const bool done = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
+                      pthread_cond_init(cond, &attr) == 0;
+    (void)pthread_condattr_destroy(&attr);
+    return done;
+}
+
+void
+arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms)
+{
+    const struct timespec until = { .tv_sec = (time_t)(real_ms / 1000),
+                                    .tv_nsec = (long)(real_ms % 1000) * 1000000 };
+    (void)pthread_cond_timedwait(cond, mutex, &until);
 }

@@ -128,11 +128,6 @@ arvo__leases_valid(const arvo__leases *leases, uint64_t hash, const arvo_lease *
 /* false: it was lost already, nothing happened. */
 bool arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease *lease);
 
-/* Waiting in real time, for what is also woken by hand: the store's clock may stand still. */
-int64_t arvo__real_ms(void);
-bool arvo__cond_init(pthread_cond_t *cond);
-void arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms);
-
 /* How many stand in line. */
 uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);
 

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define LEASE_BUCKETS_MIN ((size_t)64)
 #define LEASE_TTL_MS_MAX  ((int64_t)365 * 24 * 3600 * 1000)
@@ -180,14 +179,6 @@ lease_add(arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now)
 
 /* ---- Waiting ----------------------------------------------------------- */
 
-int64_t
-arvo__real_ms(void)
-{
-    struct timespec now = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
 lease_line_leave(struct arvo__lease_row *row, struct arvo__lease_waiter *self)
 {
@@ -203,26 +194,6 @@ lease_line_leave(struct arvo__lease_row *row, struct arvo__lease_waiter *self)
     row->waiters--;
     if (before == NULL && row->first != NULL)
         (void)pthread_cond_signal(&row->first->cond); /* has to watch the lease from now on */
-}
-
-bool
-arvo__cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    if (pthread_condattr_init(&attr) != 0)
-        return false;
-    const bool done = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-                      pthread_cond_init(cond, &attr) == 0;
-    (void)pthread_condattr_destroy(&attr);
-    return done;
-}
-
-void
-arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms)
-{
-    const struct timespec until = { .tv_sec = (time_t)(real_ms / 1000),
-                                    .tv_nsec = (long)(real_ms % 1000) * 1000000 };
-    (void)pthread_cond_timedwait(cond, mutex, &until);
 }
 
 /* Stand in line until first and the lease is free, or the time is over. */

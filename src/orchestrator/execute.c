@@ -66,6 +66,30 @@ step_check_subject(arvo__execution *x)
 
 /* ---- 3: lock ----------------------------------------------------------------------- */
 
+/* Steps 3 and 4 in one round trip, where the store can. */
+static arvo_status
+execute_lock_and_read(arvo__execution *x, arvo_error *why)
+{
+    const arvo_orchestrator *o = x->orchestrator;
+    const arvo_lock_request request = { .subject = x->event->subject,
+                                        .source = x->event->source,
+                                        .id = x->event->id,
+                                        .ttl_ms = o->lease_ms,
+                                        .wait_ms = o->lock_wait_ms };
+    arvo_locked locked = { 0 };
+    const arvo_status st = o->store->lock_read(o->store_self, &request, x->arena, &locked, why);
+    if (st != ARVO_OK || !locked.is_acquired)
+        return st;
+    x->is_locked = true;
+    x->lease = locked.lease;
+    x->is_read = true;
+    x->has_record = locked.has_record;
+    x->is_consumed = locked.is_consumed;
+    if (locked.has_record)
+        x->record = locked.record;
+    return ARVO_OK;
+}
+
 static arvo_status
 step_lock(arvo__execution *x)
 {
@@ -75,9 +99,11 @@ step_lock(arvo__execution *x)
 
     arvo_error why;
     arvo__error_clear(&why);
-    arvo_status st = o->store->lock(
-        o->store_self, x->event->subject, o->lease_ms, o->lock_wait_ms, &x->is_locked, &x->lease,
-        &why);
+    arvo_status st = o->store->lock_read != NULL
+                         ? execute_lock_and_read(x, &why)
+                         : o->store->lock(
+                               o->store_self, x->event->subject, o->lease_ms, o->lock_wait_ms,
+                               &x->is_locked, &x->lease, &why);
     if (st != ARVO_OK)
         st = execute_transaction_error(
             x, ARVO_E_LOCK_FAILED, "the lock on the subject could not be taken", st, &why);
@@ -86,6 +112,8 @@ step_lock(arvo__execution *x)
             x->err, ARVO_E_LOCK_DENIED,
             "event %.*s: the subject is locked by another execution: deliver the event again later",
             ARVO_FMT(x->event->id));
+    else
+        arvo__hold_begin(x);
     arvo__trace_phase_end(x, span, ARVO_MEASURE_LOCK_WAIT_NS, start_ns, st);
     return st;
 }
@@ -125,30 +153,41 @@ execute_find_recorded(arvo__execution *x)
     if (st != ARVO_OK)
         return execute_transaction_error(
             x, ARVO_E_READ_FAILED, "the inbox could not be read", st, &why);
-    if (found) {
+    if (found || x->is_consumed) {
         x->outcome = ARVO_OUTCOME_DUPLICATE;
         x->is_settled = true;
     }
     return ARVO_OK;
 }
 
+/* What lock_read has not read already. */
+static arvo_status
+execute_read(arvo__execution *x)
+{
+    if (x->is_read)
+        return ARVO_OK;
+    const arvo_orchestrator *o = x->orchestrator;
+    arvo_error why;
+    arvo__error_clear(&why);
+    const arvo_status st = o->store->read(
+        o->store_self, x->event->subject, x->arena, &x->has_record, &x->record, &why);
+    x->is_consumed = false;
+    return st == ARVO_OK ? st
+                         : execute_transaction_error(
+                               x, ARVO_E_READ_FAILED, "the state could not be read", st, &why);
+}
+
 static arvo_status
 step_read(arvo__execution *x)
 {
-    const arvo_orchestrator *o = x->orchestrator;
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Read", &start_ns);
 
-    arvo_error why;
-    arvo__error_clear(&why);
-    arvo_status st = o->store->read(
-        o->store_self, x->event->subject, x->arena, &x->has_record, &x->record, &why);
-    if (st != ARVO_OK) {
-        st = execute_transaction_error(
-            x, ARVO_E_READ_FAILED, "the state could not be read", st, &why);
-    } else if (x->has_record) {
+    arvo_status st = execute_read(x);
+    if (st == ARVO_OK && x->has_record) {
         x->parent_subject = x->record.parent_subject;
-        st = execute_find_recorded(x); /* an instance without a record has consumed nothing */
+        if (!x->is_read || x->is_consumed) /* an instance without a record has consumed nothing */
+            st = execute_find_recorded(x);
     }
     arvo__trace_phase_end(x, span, ARVO_MEASURE_READ_NS, start_ns, st);
     return st;
@@ -504,6 +543,7 @@ execute_yield(arvo__execution *x)
 {
     x->event_count = 0;
     x->has_record = false;
+    x->is_read = false;
     arvo_status st = step_read(x);
     x->outcome = ARVO_OUTCOME_DUPLICATE; /* without events when the inbox has forgotten them */
     x->is_settled = true;
@@ -532,6 +572,7 @@ step_commit(arvo__execution *x)
     arvo_record record;
     arvo_error why;
     arvo__error_clear(&why);
+    arvo__hold_refresh(x);
     arvo_status st = execute_write(x, &record, &why);
     if (st == ARVO_OK) {
         x->record = record;
@@ -551,6 +592,7 @@ step_commit(arvo__execution *x)
 static void
 execute_unlock(arvo__execution *x)
 {
+    arvo__hold_end(x);
     if (!x->is_locked)
         return;
     const arvo_orchestrator *o = x->orchestrator;

@@ -5,14 +5,30 @@
 #include <arvo/orchestrator.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/internal.h"
 #include "json/internal.h"
+
+/* The lease of a running execution, where the keeper finds it (keeper.c). */
+typedef struct arvo__hold {
+    struct arvo__hold *next; /* in the keeper's list, for good */
+    _Atomic uint64_t word;   /* the execution's number, and who has the rest */
+    /* Whoever `word` says may touch: */
+    const struct arvo_orchestrator *orchestrator;
+    arvo_str subject;
+    arvo_lease lease;
+    bool is_lost;
+    /* The keeper alone: */
+    uint64_t seen;    /* word without its state, at the last look; 0: none */
+    int64_t since_ns; /* when that execution was first seen */
+} arvo__hold;
 
 /* What one execution reuses from the last: taken from a pool, so that a warm
  * orchestrator allocates nothing per event. */
 typedef struct arvo__scratch {
     struct arvo__scratch *next;
+    arvo__hold hold;
     arvo_subject_codec *codec;     /* of events' subjects and of a start's parent */
     arvo_subject_codec *relatives; /* of any number of other parents; NULL until there is one */
     arvo_buf text;                 /* one event's JSON while it is written */
@@ -34,6 +50,17 @@ void arvo__scratch_give(arvo__scratch_pool *pool, arvo__scratch *scratch);
 /* The codec `relatives`, made when first asked for; NULL: out of memory. */
 arvo_subject_codec *arvo__scratch_relatives(const arvo__scratch_pool *pool, arvo__scratch *scratch);
 
+/* Renews the leases of executions that take long; one to a pool (keeper.c). */
+typedef struct arvo__keeper arvo__keeper;
+
+/* NULL: out of memory. */
+arvo__keeper *arvo__keeper_new(const arvo_allocator *allocator);
+/* No execution may be running. NULL is fine. */
+void arvo__keeper_free(arvo__keeper *keeper);
+/* A hold that it looks after from now on; it must live as long as the keeper. */
+void arvo__keeper_add(arvo__keeper *keeper, arvo__hold *hold);
+arvo__keeper *arvo__scratch_pool_keeper(const arvo__scratch_pool *pool);
+
 struct arvo_orchestrator {
     const arvo_allocator *allocator; /* NULL, or &allocator_copy */
     arvo_allocator allocator_copy;
@@ -52,6 +79,7 @@ struct arvo_orchestrator {
     arvo_violations violations;
     int64_t lease_ms;
     int64_t lock_wait_ms;
+    int64_t renew_max_ms; /* 0: leases are not renewed */
     bool error_stack;
     bool has_commit;
     bool keeps_history; /* the store wants the consumed event's text, too */
@@ -81,7 +109,9 @@ typedef struct arvo__execution {
     arvo_subject subject; /* of the event; step 2 */
     arvo_lease lease;     /* step 3 */
     bool is_locked;
-    bool has_record; /* step 4 */
+    bool is_read;     /* step 3 did step 4 too */
+    bool is_consumed; /* then: the inbox has the event */
+    bool has_record;  /* step 4 */
     arvo_record record;
     bool is_settled;             /* step 5, or a duplicate: nothing more to do */
     arvo_str parent_subject;     /* nullable */
@@ -104,6 +134,12 @@ typedef struct arvo__execution {
     arvo_str last_error; /* JSON for the record; step 9 of a failure */
     arvo_outcome outcome;
 } arvo__execution;
+
+/* keeper.c: have the lease renewed from now on; take over what was renewed; no more. Each does
+ * nothing when leases are not renewed. */
+void arvo__hold_begin(arvo__execution *x);
+void arvo__hold_refresh(arvo__execution *x);
+void arvo__hold_end(arvo__execution *x);
 
 /* Record a workflow error and return `status`. */
 arvo_status

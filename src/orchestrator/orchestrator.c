@@ -119,6 +119,9 @@ orchestrator_apply(arvo_orchestrator *o, const arvo_orchestrator_opts *opts)
     o->lock_wait_ms = opts->lock_wait_ms == 0  ? ARVO_LOCK_WAIT_MS_DEFAULT
                       : opts->lock_wait_ms < 0 ? 0
                                                : opts->lock_wait_ms;
+    if (o->store->renew != NULL && opts->lease_renew_max_ms >= 0)
+        o->renew_max_ms = opts->lease_renew_max_ms > 0 ? opts->lease_renew_max_ms
+                                                       : ARVO_LEASE_RENEW_MAX_MS_DEFAULT;
     o->error_stack = opts->error_stack;
 }
 

@@ -7,8 +7,6 @@
 
 #include "orchestrator/internal.h"
 
-#include <stdatomic.h>
-
 #define SCRATCH_EVENT_TEXT_MAX (2 * ARVO_EVENT_BYTES_MAX)
 #define SCRATCH_PLACES_LOG2    6u
 #define SCRATCH_PLACES         (1u << SCRATCH_PLACES_LOG2)
@@ -25,6 +23,7 @@ struct arvo__scratch_pool {
     arvo_allocator allocator_copy;
     bool lenient;
     atomic_uint refs; /* orchestrators */
+    arvo__keeper *keeper;
     pthread_mutex_t mutex;
     arvo__scratch *list;
     struct scratch_place places[SCRATCH_PLACES];
@@ -63,6 +62,7 @@ scratch_new(const arvo__scratch_pool *pool)
         scratch_free(pool, scratch);
         return NULL;
     }
+    arvo__keeper_add(pool->keeper, &scratch->hold);
     return scratch;
 }
 
@@ -143,7 +143,9 @@ arvo__scratch_pool_new(const arvo_allocator *allocator, bool lenient)
     atomic_init(&pool->refs, 1);
     for (size_t i = 0; i < SCRATCH_PLACES; i++)
         atomic_init(&pool->places[i].scratch, NULL);
-    if (pthread_mutex_init(&pool->mutex, NULL) != 0) {
+    pool->keeper = arvo__keeper_new(pool->allocator);
+    if (pool->keeper == NULL || pthread_mutex_init(&pool->mutex, NULL) != 0) {
+        arvo__keeper_free(pool->keeper);
         arvo__free(allocator, pool, sizeof(*pool));
         return NULL;
     }
@@ -162,6 +164,7 @@ arvo__scratch_pool_unref(arvo__scratch_pool *pool)
 {
     if (pool == NULL || atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) > 1)
         return;
+    arvo__keeper_free(pool->keeper);
     for (size_t i = 0; i < SCRATCH_PLACES; i++)
         scratch_free(pool, scratch_take_from(&pool->places[i]));
     for (arvo__scratch *scratch = pool->list, *next; scratch != NULL; scratch = next) {
@@ -171,6 +174,12 @@ arvo__scratch_pool_unref(arvo__scratch_pool *pool)
     pthread_mutex_destroy(&pool->mutex);
     const arvo_allocator copy = pool->allocator_copy;
     arvo__free(pool->allocator != NULL ? &copy : NULL, pool, sizeof(*pool));
+}
+
+arvo__keeper *
+arvo__scratch_pool_keeper(const arvo__scratch_pool *pool)
+{
+    return pool->keeper;
 }
 
 bool
