@@ -63,7 +63,9 @@ typedef struct arvo_app_runtime_opts {
     const arvo_telemetry *telemetry; /* NULL: off */
     arvo_violations violations;
     bool error_stack;
-    int64_t lease_renew_max_ms;                                  /* as in arvo_orchestrator_opts */
+    int64_t lease_renew_max_ms;     /* as in arvo_orchestrator_opts */
+    const arvo_broker_opts *broker; /* NULL: the defaults; its memory, platform, on_event and user
+                                       are those of this */
     bool (*on_event)(void *user, const arvo_delivery *delivery); /* as in arvo_broker_opts */
     void *user;
 } arvo_app_runtime_opts;
@@ -80,6 +82,9 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_app_start(
 /** Before the app and its store go. NULL is fine. */
 ARVO_API void arvo_app_stop(arvo_app_runtime *runtime);
 ARVO_API arvo_broker *arvo_app_runtime_broker(const arvo_app_runtime *runtime);
+ARVO_API size_t arvo_app_runtime_orchestrator_count(const arvo_app_runtime *runtime);
+ARVO_API arvo_orchestrator *
+arvo_app_runtime_orchestrator_at(const arvo_app_runtime *runtime, size_t i);
 /** The orchestrator whose source is `type`; NULL: none. */
 ARVO_API arvo_orchestrator *
 arvo_app_runtime_orchestrator(const arvo_app_runtime *runtime, arvo_str type);

@@ -6,6 +6,10 @@
 
 #include "run.h"
 
+/* Whoever runs the same command again behind one that was killed waits for its claims to end. */
+#define RUN_CLAIM_MS    2000
+#define RUN_PATIENCE_MS 2500
+
 struct run_opts {
     const char *event;
     const char *store;
@@ -229,8 +233,11 @@ run_with_store(
         .store = opts->store,
         .app_text = paths,
     };
+    const arvo_broker_opts broker_opts = { .claim_ms = RUN_CLAIM_MS,
+                                           .patience_ms = RUN_PATIENCE_MS };
     const arvo_app_runtime_opts runtime_opts = {
         .memory = memory,
+        .broker = &broker_opts,
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
                           : ARVO_VIOLATIONS_EVENT,

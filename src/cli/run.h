@@ -24,7 +24,9 @@ struct trace {
     arvo_arena *keep;     /* what outlives the printing of one event */
     struct touched touched;
     size_t events;
-    int exit_code; /* CLI_NO when a workflow failed, or nobody took the first event */
+    size_t waiting; /* failed, and waits for its next attempt */
+    size_t dead;    /* failed once too often */
+    int exit_code;  /* CLI_NO when a workflow failed, or nobody took the first event */
 };
 
 /** Print the head of the table (text only). False: out of memory. */

@@ -183,15 +183,32 @@ other_domains(arvo_str domains, bool *has_default)
     return names;
 }
 
+/* What happens next to one that could not be handled. */
+static const char *
+failed_text(const arvo_delivery *delivery)
+{
+    const char *what = cli_printf(
+        "%snot handled%s: %s", cli_style_on(CLI_RED), cli_style_off(CLI_RED),
+        delivery->error != NULL ? cli_shown(arvo_str_from(delivery->error->text))
+                                : arvo_status_text(delivery->status));
+    if (delivery->is_dead)
+        return cli_printf("%s; it is a dead letter now", what);
+    if (delivery->retry_ms == 0)
+        return what;
+    char next[ARVO_TIMESTAMP_BYTES];
+    const arvo_platform *platform = arvo_platform_system();
+    arvo_timestamp_format(platform->time_ms(platform->self) + delivery->retry_ms, next);
+    return cli_printf(
+        "%s; attempt %u of %u, the next at %.*s", what, (unsigned)delivery->attempts,
+        ARVO_RETRY_ATTEMPTS_MAX_DEFAULT, (int)sizeof(next), next);
+}
+
 /* What came of its delivery in the domain `default`; "" when it is not in that domain. */
 static const char *
 delivered_text(const arvo_delivery *delivery, bool has_default)
 {
     if (delivery->status != ARVO_OK)
-        return cli_printf(
-            "%snot handled%s: %s", cli_style_on(CLI_RED), cli_style_off(CLI_RED),
-            delivery->error != NULL ? cli_shown(arvo_str_from(delivery->error->text))
-                                    : arvo_status_text(delivery->status));
+        return failed_text(delivery);
     if (delivery->result != NULL)
         return trace_outcome(delivery->result);
     if (delivery->handled_by != ARVO_HANDLED_BY_NOBODY)
@@ -253,6 +270,8 @@ trace_event(struct trace *trace, const arvo_delivery *delivery)
 {
     const arvo_arena_mark mark = arvo_arena_mark_get(cli_arena());
     trace->events++;
+    trace->waiting += delivery->retry_ms > 0;
+    trace->dead += delivery->is_dead;
     if (trace->json)
         event_print_json(delivery);
     else
@@ -396,6 +415,24 @@ machine_of(const arvo_app *app, const arvo_record *record)
     return NULL;
 }
 
+/* What is left in the store, and how to go on. */
+static void
+undelivered_print(const struct trace *trace)
+{
+    if (strncmp(trace->store, "memory:", 7) == 0)
+        return;
+    const char *store = cli_quoted(arvo_str_from(trace->store));
+    if (trace->waiting > 0)
+        printf(
+            "\n%zu %s for the next attempt: %s run %s --store %s --follow\n", trace->waiting,
+            trace->waiting == 1 ? "event waits" : "events wait", cli_program, trace->app_text,
+            store);
+    if (trace->dead > 0)
+        printf(
+            "\n%zu dead %s, which nobody delivers any more: %s dlq list --store %s\n", trace->dead,
+            trace->dead == 1 ? "letter" : "letters", cli_program, store);
+}
+
 int
 trace_end(struct trace *trace)
 {
@@ -420,6 +457,8 @@ trace_end(struct trace *trace)
     } else if (records != NULL && trace->events == 0) {
         printf("nothing to do\n");
     }
+    if (!trace->json)
+        undelivered_print(trace);
     arvo_arena_free(trace->keep);
     return exit_code;
 }

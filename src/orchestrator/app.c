@@ -377,9 +377,12 @@ runtime_fill(
     arvo_app_runtime *runtime, const arvo_app *app, const arvo_app_runtime_opts *opts,
     arvo_error *err)
 {
-    const arvo_broker_opts broker_opts = { .memory = opts->memory,
-                                           .on_event = opts->on_event,
-                                           .user = opts->user };
+    arvo_broker_opts broker_opts =
+        opts->broker != NULL ? *opts->broker : (arvo_broker_opts){ .queue_max = 0 };
+    broker_opts.memory = opts->memory;
+    broker_opts.platform = opts->platform;
+    broker_opts.on_event = opts->on_event;
+    broker_opts.user = opts->user;
     arvo_status st = arvo_broker_new(&broker_opts, &runtime->broker, err);
     for (size_t i = 0; i < app->machine_count && st == ARVO_OK; i++) {
         const arvo_str source = arvo_machine_source(app->machines[i]);
@@ -428,6 +431,18 @@ arvo_broker *
 arvo_app_runtime_broker(const arvo_app_runtime *runtime)
 {
     return runtime->broker;
+}
+
+size_t
+arvo_app_runtime_orchestrator_count(const arvo_app_runtime *runtime)
+{
+    return runtime->orchestrator_count;
+}
+
+arvo_orchestrator *
+arvo_app_runtime_orchestrator_at(const arvo_app_runtime *runtime, size_t i)
+{
+    return i < runtime->orchestrator_count ? runtime->orchestrators[i] : NULL;
 }
 
 arvo_orchestrator *

@@ -2,19 +2,14 @@
 
 #include <arvo/broker.h>
 
-#include "orchestrator/internal.h"
+#include "orchestrator/delivery.h"
 
-#define BROKER_BATCH         64u
-#define BROKER_DEPTHS_MAX    100000u
-#define BROKER_JSON_MAX      (2 * ARVO_EVENT_BYTES_MAX)
-#define BROKER_DOMAINS_PLAIN "[\"default\"]"
-
-/* Who serves an address. */
-typedef struct broker_entry {
-    arvo_str address;
-    arvo_orchestrator *orchestrator; /* or */
-    arvo_handler *handler;
-} broker_entry;
+#define BROKER_BATCH       64u
+#define BROKER_DEPTHS_MAX  100000u
+#define BROKER_JSON_MAX    (2 * ARVO_EVENT_BYTES_MAX)
+#define BROKER_LOOK_ROWS   1000u
+#define BROKER_WAIT_MS     1000
+#define BROKER_PATIENCE_MS 200 /* of one wait */
 
 /* An event on its way: from the outbox (seq), or from the queue in memory. */
 typedef struct broker_item {
@@ -25,6 +20,10 @@ typedef struct broker_item {
     arvo_str json;
     arvo_str domains;
     arvo_str subject; /* of the execution that made it */
+    /* From the outbox only. */
+    arvo_str id, source, type;
+    uint32_t attempts;
+    bool is_skipped; /* behind one that failed */
 } broker_item;
 
 struct arvo_broker {
@@ -36,10 +35,16 @@ struct arvo_broker {
     void *user;
     uint32_t queue_max;
     uint32_t deliveries_max;
-    broker_entry *entries;
-    size_t entry_count;
-    size_t entry_cap;
-    broker_item *queue; /* first */
+    arvo__routes routes;
+    bool has_claims; /* the store has */
+    arvo_retry retry;
+    arvo_claim claim;
+    bool waits;
+    int64_t patience_ms;
+    int64_t patience_left_ms; /* of this publish */
+    bool is_retrying;         /* something waits for its next attempt */
+    bool is_holding;          /* something is claimed and was not delivered */
+    broker_item *queue;       /* first */
     broker_item **queue_end;
     size_t queue_len;
     arvo_arena *arena;  /* of one delivery */
@@ -67,6 +72,7 @@ broker_init(arvo_broker *broker)
     broker->text.allocator = broker->allocator;
     broker->depth_of.allocator = broker->allocator;
     broker->blocked.allocator = broker->allocator;
+    broker->routes.allocator = broker->allocator;
     broker->arena = arvo_arena_new(&opts);
     broker->batch = arvo_arena_new(&opts);
     broker->depths = arvo_arena_new(&opts);
@@ -81,6 +87,36 @@ broker_take_none(void *user, const arvo_stored_event *row)
     (void)user;
     (void)row;
     return false;
+}
+
+static arvo_status
+broker_open_store(arvo_broker *broker, const arvo_broker_opts *opts, arvo_error *err)
+{
+    const arvo_platform *platform =
+        opts->platform != NULL ? opts->platform : arvo_platform_system();
+    const arvo_memory_ops *store = arvo_memory_ops_of(opts->memory);
+    if (store->outbox_list == NULL)
+        return ARVO_OK;
+    broker->store = store;
+    broker->store_self = arvo_memory_self(opts->memory);
+    broker->has_claims = store->outbox_claim != NULL;
+    broker->waits = opts->waits;
+    broker->patience_ms = opts->patience_ms;
+    broker->claim = (arvo_claim){ .ttl_ms = opts->claim_ms, .limit = BROKER_BATCH };
+    if (!platform->random(platform->self, broker->claim.token, sizeof(broker->claim.token)))
+        return arvo__fail(err, ARVO_E_IO, "the random source failed: no claim can be made");
+    /* Some stores keep an outbox only from the first time someone asks for it. */
+    return store->outbox_list(broker->store_self, 0, 1, broker_take_none, NULL, err);
+}
+
+/* What one delivery works with. */
+static arvo__carrier
+broker_carrier(arvo_broker *broker)
+{
+    return (arvo__carrier){ .store = broker->store,
+                            .store_self = broker->store_self,
+                            .arena = broker->arena,
+                            .text = &broker->text };
 }
 
 arvo_status
@@ -100,14 +136,10 @@ arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err
     broker->deliveries_max =
         opts->deliveries_max != 0 ? opts->deliveries_max : ARVO_BROKER_DELIVERIES_MAX_DEFAULT;
     arvo_status st = broker_init(broker) ? ARVO_OK : arvo__nomem(err);
-
-    const arvo_memory_ops *store = opts->memory != NULL ? arvo_memory_ops_of(opts->memory) : NULL;
-    if (st == ARVO_OK && store != NULL && store->outbox_list != NULL && store->commit != NULL) {
-        broker->store = store;
-        broker->store_self = arvo_memory_self(opts->memory);
-        /* Some stores keep an outbox only from the first time someone asks for it. */
-        st = store->outbox_list(broker->store_self, 0, 1, broker_take_none, NULL, err);
-    }
+    if (st == ARVO_OK)
+        st = arvo__retry_check(&opts->retry, &broker->retry, err);
+    if (st == ARVO_OK && opts->memory != NULL)
+        st = broker_open_store(broker, opts, err);
     if (st != ARVO_OK)
         arvo_broker_free(broker);
     else
@@ -141,107 +173,26 @@ arvo_broker_free(arvo_broker *broker)
     arvo__map_fini(&broker->depth_of);
     arvo__map_fini(&broker->blocked);
     arvo_buf_fini(&broker->text);
-    arvo__free(broker->allocator, broker->entries, broker->entry_cap * sizeof(broker_entry));
+    arvo__routes_fini(&broker->routes);
     const arvo_allocator copy = broker->allocator_copy;
     arvo__free(broker->allocator != NULL ? &copy : NULL, broker, sizeof(*broker));
 }
 
 /* ---- Addresses ----------------------------------------------------------------------- */
 
-static const broker_entry *
-broker_find(const arvo_broker *broker, arvo_str address)
-{
-    for (size_t i = 0; i < broker->entry_count; i++)
-        if (arvo_str_equal(broker->entries[i].address, address))
-            return &broker->entries[i];
-    return NULL;
-}
-
-static arvo_status
-broker_add(arvo_broker *broker, broker_entry entry, arvo_error *err)
-{
-    if (broker_find(broker, entry.address) != NULL)
-        return arvo__fail(
-            err, ARVO_E_EXISTS,
-            "address %.*s: someone is registered there already; an address has one orchestrator, "
-            "handler or mock",
-            ARVO_FMT(entry.address));
-    if (broker->entry_count == broker->entry_cap) {
-        const size_t cap = broker->entry_cap != 0 ? broker->entry_cap * 2 : 8;
-        broker_entry *entries = arvo__calloc(broker->allocator, cap, sizeof(*entries));
-        if (entries == NULL)
-            return arvo__nomem(err);
-        if (broker->entry_count > 0)
-            memcpy(entries, broker->entries, broker->entry_count * sizeof(*entries));
-        arvo__free(broker->allocator, broker->entries, broker->entry_cap * sizeof(*entries));
-        broker->entries = entries;
-        broker->entry_cap = cap;
-    }
-    broker->entries[broker->entry_count++] = entry;
-    return ARVO_OK;
-}
-
 arvo_status
 arvo_broker_add_orchestrator(arvo_broker *broker, arvo_orchestrator *orchestrator, arvo_error *err)
 {
-    const broker_entry entry = { .address = arvo_orchestrator_source(orchestrator),
-                                 .orchestrator = orchestrator };
-    return broker_add(broker, entry, err);
+    const arvo__route route = { .address = arvo_orchestrator_source(orchestrator),
+                                .orchestrator = orchestrator };
+    return arvo__routes_add(&broker->routes, route, err);
 }
 
 arvo_status
 arvo_broker_add_handler(arvo_broker *broker, arvo_handler *handler, arvo_error *err)
 {
-    const broker_entry entry = { .address = arvo_handler_type(handler), .handler = handler };
-    return broker_add(broker, entry, err);
-}
-
-static bool
-broker_is_default(const arvo_json *domains)
-{
-    for (size_t i = 0; i < arvo_json_count(domains); i++)
-        if (arvo_str_is(arvo_json_str(arvo_json_at(domains, i)), "default"))
-            return true;
-    return false;
-}
-
-/* The orchestrator that the event's subject belongs to, or nobody. */
-static arvo_status
-broker_find_by_subject(
-    arvo_broker *broker, const arvo_event *event, const broker_entry **out, arvo_error *err)
-{
-    arvo_subject subject;
-    const arvo_status st = arvo_subject_decode(NULL, event->subject, broker->arena, &subject, NULL);
-    if (st == ARVO_E_NOMEM)
-        return arvo__nomem(err);
-    const broker_entry *entry =
-        st == ARVO_OK ? broker_find(broker, subject.orchestrator_name) : NULL;
-    *out = entry != NULL && entry->orchestrator != NULL ? entry : NULL;
-    return ARVO_OK;
-}
-
-/* Who serves the event here; *out NULL: nobody. One from outside whose `to` is only its type, which
- * is what an event has whose author said nothing, goes by its subject. */
-static arvo_status
-broker_route(
-    arvo_broker *broker, const arvo_delivery *delivery, bool from_outside, const broker_entry **out,
-    arvo_error *err)
-{
-    const arvo_event *event = delivery->event;
-    *out = NULL;
-    if (!arvo_str_is(delivery->domains, BROKER_DOMAINS_PLAIN)) {
-        const arvo_json *domains = NULL;
-        const arvo_status st = arvo_json_parse(delivery->domains, broker->arena, &domains, err);
-        if (st != ARVO_OK)
-            return st; /* not knowing is no reason to take it for somebody else's */
-        if (!broker_is_default(domains))
-            return ARVO_OK;
-    }
-    *out = broker_find(broker, event->to);
-    const bool names_nobody = event->to.ptr == NULL || arvo_str_equal(event->to, event->type);
-    if (*out != NULL || !from_outside || !names_nobody)
-        return ARVO_OK;
-    return broker_find_by_subject(broker, event, out, err);
+    const arvo__route route = { .address = arvo_handler_type(handler), .handler = handler };
+    return arvo__routes_add(&broker->routes, route, err);
 }
 
 /* ---- Depths: hops from the first event of a publish -------------------------------------- */
@@ -308,7 +259,7 @@ broker_enqueue(
     for (size_t i = 0; i < count; i++)
         if (!broker_chain_add(
                 broker, &chain, made_by, texts[i],
-                domains != NULL ? domains[i] : ARVO_STR(BROKER_DOMAINS_PLAIN))) {
+                domains != NULL ? domains[i] : ARVO_STR(ARVO__DOMAINS_PLAIN))) {
             for (broker_item *item = chain.first, *next; item != NULL; item = next) {
                 next = item->next;
                 arvo__free(broker->allocator, item, item->size);
@@ -336,18 +287,6 @@ broker_check_queue(const arvo_broker *broker, size_t before, arvo_error *err)
         broker->queue_len, broker->queue_max);
 }
 
-static arvo_status
-broker_text(arvo_broker *broker, const arvo_event *event, arvo_str *out, arvo_error *err)
-{
-    arvo_buf_reset(&broker->text);
-    arvo_event_write(event, &broker->text);
-    const arvo_status st = arvo__buf_status(&broker->text, "event", err);
-    if (st != ARVO_OK)
-        return st;
-    *out = arvo_arena_str_dup(broker->arena, arvo_buf_str(&broker->text));
-    return out->ptr != NULL ? ARVO_OK : arvo__nomem(err);
-}
-
 /* ---- Delivery -------------------------------------------------------------------------------- */
 
 static void
@@ -357,78 +296,24 @@ broker_show(arvo_broker *broker, const arvo_delivery *delivery)
         broker->is_stopped = true;
 }
 
+/* What it made: from a store without outbox it goes on through the queue. */
 static arvo_status
-broker_to_orchestrator(
-    arvo_broker *broker, const broker_entry *entry, int64_t seq, arvo_delivery *delivery,
-    arvo_result *result, arvo_error *err)
+broker_take_made(
+    arvo_broker *broker, const arvo__carrier *carrier, const arvo_delivery *delivery,
+    arvo_error *err)
 {
-    delivery->handled_by = ARVO_HANDLED_BY_ORCHESTRATOR;
-    const arvo_status st = arvo_orchestrator_execute_from(
-        entry->orchestrator, delivery->event, seq, broker->arena, result, err);
-    if (st != ARVO_OK)
-        return st;
-    delivery->result = result;
-    delivery->version = result->version;
-    for (size_t i = 0; i < result->all.count; i++)
-        broker_remember_depth(broker, result->all.items[i]->id, delivery->depth + 1);
-    if (broker->store != NULL || result->outcome == ARVO_OUTCOME_DUPLICATE)
+    const arvo_result *result = delivery->result;
+    const arvo_event_list made = result != NULL ? result->all : delivery->replies;
+    for (size_t i = 0; i < made.count; i++)
+        broker_remember_depth(broker, made.items[i]->id, delivery->depth + 1);
+    if (broker->store != NULL)
+        return ARVO_OK;
+    if (result == NULL)
+        return broker_enqueue(broker, delivery, carrier->reply_texts, NULL, made.count, err);
+    if (result->outcome == ARVO_OUTCOME_DUPLICATE)
         return ARVO_OK;
     return broker_enqueue(
-        broker, delivery, result->event_json, result->event_domains, result->all.count, err);
-}
-
-/* The replies and "this request is answered" are one transaction. */
-static arvo_status
-broker_commit_replies(
-    arvo_broker *broker, const arvo_delivery *delivery, const arvo_str *texts, int64_t seq,
-    arvo_error *err)
-{
-    const size_t count = delivery->replies.count;
-    arvo_stored_event *rows = arvo_arena_calloc(broker->arena, count + 1, sizeof(*rows));
-    if (rows == NULL)
-        return arvo__nomem(err);
-    for (size_t i = 0; i < count; i++) {
-        const arvo_event *reply = delivery->replies.items[i];
-        rows[i] = (arvo_stored_event){ .direction = ARVO_PRODUCED,
-                                       .subject = reply->subject,
-                                       .id = reply->id,
-                                       .source = reply->source,
-                                       .type = reply->type,
-                                       .domains = ARVO_STR(BROKER_DOMAINS_PLAIN),
-                                       .json = texts[i] };
-    }
-    const arvo_commit commit = { .subject = delivery->event->subject,
-                                 .produced = rows,
-                                 .produced_count = count,
-                                 .outbox_done = seq };
-    return broker->store->commit(broker->store_self, &commit, 1, err);
-}
-
-static arvo_status
-broker_to_handler(
-    arvo_broker *broker, const broker_entry *entry, int64_t seq, arvo_delivery *delivery,
-    arvo_error *err)
-{
-    delivery->handled_by =
-        arvo_handler_is_mock(entry->handler) ? ARVO_HANDLED_BY_MOCK : ARVO_HANDLED_BY_HANDLER;
-    arvo_status st = arvo_handler_execute(
-        entry->handler, delivery->event, broker->arena, &delivery->replies, err);
-    if (st != ARVO_OK)
-        return st;
-
-    arvo_str *texts = arvo_arena_calloc(broker->arena, delivery->replies.count + 1, sizeof(*texts));
-    if (texts == NULL)
-        return arvo__nomem(err);
-    for (size_t i = 0; i < delivery->replies.count && st == ARVO_OK; i++) {
-        const arvo_event *reply = delivery->replies.items[i];
-        broker_remember_depth(broker, reply->id, delivery->depth + 1);
-        st = broker_text(broker, reply, &texts[i], err);
-    }
-    if (st != ARVO_OK)
-        return st;
-    return broker->store != NULL
-               ? broker_commit_replies(broker, delivery, texts, seq, err)
-               : broker_enqueue(broker, delivery, texts, NULL, delivery->replies.count, err);
+        broker, delivery, result->event_json, result->event_domains, made.count, err);
 }
 
 /* One more of this publish. */
@@ -445,70 +330,91 @@ broker_count(arvo_broker *broker, const arvo_event *event, arvo_error *err)
         ARVO_FMT(event->to));
 }
 
+/* It failed: say so to the store, if it keeps such books, then to whoever watches. */
 static arvo_status
-broker_hand_over(
-    arvo_broker *broker, const broker_entry *entry, int64_t seq, arvo_delivery *delivery,
-    arvo_result *result, arvo_error *err)
+broker_fail(
+    arvo_broker *broker, const arvo__carrier *carrier, arvo_delivery *delivery, arvo_status status,
+    const arvo_error *why, arvo_error *err)
 {
-    delivery->name = entry->address;
-    return entry->orchestrator != NULL
-               ? broker_to_orchestrator(broker, entry, seq, delivery, result, err)
-               : broker_to_handler(broker, entry, seq, delivery, err);
+    const uint32_t before = delivery->attempts;
+    delivery->result = NULL;
+    delivery->replies = (arvo_event_list){ NULL, 0 };
+    delivery->status = status;
+    delivery->error = why;
+    if (err != NULL)
+        *err = *why;
+    arvo_status st = ARVO_OK;
+    if (broker->has_claims && delivery->seq != 0) {
+        arvo__delivery_judge(&broker->retry, status, delivery->seq, before, delivery);
+        st = arvo__delivery_settle(carrier, &broker->claim, delivery->seq, delivery, err);
+        if (st != ARVO_OK) { /* it stays claimed until that is over */
+            delivery->attempts = before;
+            delivery->retry_ms = 0;
+            delivery->is_dead = false;
+        }
+    }
+    broker->is_holding = broker->is_holding || (delivery->retry_ms == 0 && !delivery->is_dead);
+    broker_show(broker, delivery);
+    return st != ARVO_OK ? st : status;
 }
 
 /* Hand one event to whoever serves it, then show what became of it. */
 static arvo_status
-broker_deliver(
-    arvo_broker *broker, arvo_delivery *delivery, int64_t seq, bool from_outside, arvo_error *err)
+broker_deliver(arvo_broker *broker, arvo_delivery *delivery, bool from_outside, arvo_error *err)
 {
-    const broker_entry *entry = NULL;
-    arvo_status st = broker_route(broker, delivery, from_outside, &entry, err);
+    arvo__carrier carrier = broker_carrier(broker);
+    const arvo__route *route = NULL;
+    arvo_error why = { 0 };
+    arvo_status st =
+        arvo__routes_choose(&broker->routes, delivery, from_outside, broker->arena, &route, &why);
     if (st != ARVO_OK)
-        return st;
+        return broker_fail(broker, &carrier, delivery, st, &why, err);
     /* Apps may share a store: what none of ours made and none of ours serves is left to its own. */
-    if (entry == NULL && seq != 0 && broker_find(broker, delivery->event->source) == NULL)
+    if (route == NULL && delivery->seq != 0 &&
+        arvo__routes_find(&broker->routes, delivery->event->source) == NULL) {
+        broker->is_holding = true;
         return ARVO_OK;
+    }
     st = broker_count(broker, delivery->event, err);
     if (st != ARVO_OK)
         return st;
 
-    arvo_result result;
-    arvo_error why = { 0 };
-    if (entry != NULL)
-        st = broker_hand_over(broker, entry, seq, delivery, &result, &why);
+    if (route != NULL)
+        st = arvo__hand_over(&carrier, route, delivery->seq, delivery, &why);
     if (st == ARVO_E_EXISTS)
         return ARVO_OK; /* another process delivered it meanwhile */
-    if (st != ARVO_OK) {
-        delivery->result = NULL;
-        delivery->replies = (arvo_event_list){ NULL, 0 };
-        delivery->status = st;
-        delivery->error = &why;
-        if (err != NULL)
-            *err = why;
-    }
+    if (st == ARVO_OK && route != NULL)
+        st = broker_take_made(broker, &carrier, delivery, &why);
+    if (st != ARVO_OK)
+        return broker_fail(broker, &carrier, delivery, st, &why, err);
     broker_show(broker, delivery);
     /* Shown, so it is with whoever serves it; not so for sure with somebody who stops at it. */
-    if (st == ARVO_OK && entry == NULL && seq != 0 && !broker->is_stopped)
-        st = broker->store->outbox_done(broker->store_self, seq, err);
+    if (route == NULL && delivery->seq != 0 && !broker->is_stopped)
+        st = broker->store->outbox_done(broker->store_self, delivery->seq, err);
     return st;
 }
 
 static arvo_status
-broker_deliver_item(arvo_broker *broker, const broker_item *item, arvo_error *err)
+broker_deliver_item(
+    arvo_broker *broker, const broker_item *item, arvo_delivery *out, arvo_error *err)
 {
     arvo_event event;
+    arvo_error why = { 0 };
     arvo_arena_reset(broker->arena);
-    const arvo_status st = arvo_event_parse(item->json, broker->arena, &event, err);
-    if (st != ARVO_OK) {
-        arvo_error_prefix(err, "outbox event %lld", (long long)item->seq);
-        return st;
+    *out = (arvo_delivery){ .event = &event,
+                            .event_json = item->json,
+                            .domains = item->domains,
+                            .seq = item->seq,
+                            .attempts = item->attempts };
+    const arvo_status st = arvo_event_parse(item->json, broker->arena, &event, &why);
+    if (st == ARVO_OK) {
+        out->depth = item->seq != 0 ? broker_depth(broker, event.id) : item->depth;
+        return broker_deliver(broker, out, false, err);
     }
-    arvo_delivery delivery = { .event = &event,
-                               .event_json = item->json,
-                               .domains = item->domains,
-                               .depth =
-                                   item->seq != 0 ? broker_depth(broker, event.id) : item->depth };
-    return broker_deliver(broker, &delivery, item->seq, false, err);
+    arvo_error_prefix(&why, "outbox event %lld", (long long)item->seq);
+    event = arvo__delivery_stand_in(item->id, item->source, item->type, item->subject);
+    const arvo__carrier carrier = broker_carrier(broker);
+    return broker_fail(broker, &carrier, out, st, &why, err);
 }
 
 /* ---- Until nothing moves ------------------------------------------------------------------------
@@ -531,6 +437,9 @@ broker_take_row(void *user, const arvo_stored_event *row)
         item->json = arvo_arena_str_dup(rows->arena, row->json);
         item->domains = arvo_arena_str_dup(rows->arena, row->domains);
         item->subject = arvo_arena_str_dup(rows->arena, row->subject);
+        item->id = arvo_arena_str_dup(rows->arena, row->id);
+        item->source = arvo_arena_str_dup(rows->arena, row->source);
+        item->type = arvo_arena_str_dup(rows->arena, row->type);
     }
     rows->failed = arvo_arena_failed(rows->arena);
     if (rows->failed)
@@ -538,6 +447,34 @@ broker_take_row(void *user, const arvo_stored_event *row)
     *rows->end = item;
     rows->end = &item->next;
     return true;
+}
+
+static bool
+broker_take_claimed(void *user, const arvo_outbox_row *row)
+{
+    broker_rows *rows = user;
+    broker_item **place = rows->end;
+    if (!broker_take_row(rows, &row->event))
+        return false;
+    (*place)->attempts = row->attempts;
+    return true;
+}
+
+/* The first failure of this publish is its answer. */
+static void
+broker_note_failure(arvo_broker *broker, arvo_status status, const arvo_error *why)
+{
+    if (broker->failed != ARVO_OK)
+        return;
+    broker->failed = status;
+    broker->failure = *why;
+}
+
+/* Whether a failure ends the whole publish: it is not this event's, nor its subject's. */
+static bool
+broker_is_over(arvo_status status)
+{
+    return status == ARVO_E_NOMEM || status == ARVO_E_FULL;
 }
 
 /* An event that failed stays where it is, and so do later ones of its subject, whose order it would
@@ -550,10 +487,7 @@ broker_block(
     const arvo_str copy = arvo_arena_str_dup(broker->blocks, subject);
     if (copy.ptr == NULL || !arvo__map_set(&broker->blocked, copy, broker))
         return arvo__nomem(err);
-    if (broker->failed == ARVO_OK) {
-        broker->failed = status;
-        broker->failure = *why;
-    }
+    broker_note_failure(broker, status, why);
     return ARVO_OK;
 }
 
@@ -565,12 +499,13 @@ broker_deliver_next(arvo_broker *broker, const broker_item *item, bool *out_done
     if (arvo__map_find(&broker->blocked, item->subject) != NULL)
         return ARVO_OK;
     arvo_error why = { 0 };
-    const arvo_status st = broker_deliver_item(broker, item, &why);
+    arvo_delivery delivery;
+    const arvo_status st = broker_deliver_item(broker, item, &delivery, &why);
     *out_done = st == ARVO_OK;
-    if (st != ARVO_OK && st != ARVO_E_NOMEM && st != ARVO_E_FULL)
+    if (st != ARVO_OK && !broker_is_over(st))
         return broker_block(broker, item->subject, st, &why, err);
     if (st != ARVO_OK && err != NULL)
-        *err = why; /* not this event's fault */
+        *err = why;
     return st;
 }
 
@@ -595,6 +530,139 @@ broker_drain_outbox(arvo_broker *broker, arvo_error *err)
             after = item->seq;
         }
     }
+    return st;
+}
+
+/* ---- With claims ------------------------------------------------------------------------------
+ */
+
+/* One that failed waits in the store, or is a dead letter, and the store ended our claims on the
+ * later ones of its subject; or it stays claimed, and so do they. They come again in their turn. */
+static void
+broker_skip_behind(broker_item *item)
+{
+    for (broker_item *behind = item->next; behind != NULL; behind = behind->next)
+        if (arvo_str_equal(behind->subject, item->subject))
+            behind->is_skipped = true;
+}
+
+static arvo_status
+broker_deliver_claimed(arvo_broker *broker, broker_item *item, arvo_error *err)
+{
+    arvo_error why = { 0 };
+    arvo_delivery delivery;
+    const arvo_status st = broker_deliver_item(broker, item, &delivery, &why);
+    if (st == ARVO_OK)
+        return ARVO_OK;
+    if (broker_is_over(st)) {
+        if (err != NULL)
+            *err = why;
+        return st;
+    }
+    broker_skip_behind(item);
+    broker->is_retrying = broker->is_retrying || delivery.retry_ms > 0;
+    if (!broker->waits || delivery.retry_ms == 0)
+        broker_note_failure(broker, st, &why);
+    return ARVO_OK;
+}
+
+/* Claim, deliver, until there is nothing to claim. What is left undone stays claimed, so that it
+ * does not come again. */
+static arvo_status
+broker_drain_claimable(arvo_broker *broker, arvo_error *err)
+{
+    arvo_status st = ARVO_OK;
+    for (bool more = true; more && st == ARVO_OK && !broker->is_stopped;) {
+        arvo_arena_reset(broker->batch);
+        broker_rows rows = { .arena = broker->batch, .end = &rows.first };
+        st = broker->store->outbox_claim(
+            broker->store_self, &broker->claim, broker_take_claimed, &rows, err);
+        if (st == ARVO_OK && rows.failed)
+            st = arvo__nomem(err);
+        more = rows.first != NULL;
+        for (broker_item *item = rows.first; item != NULL && st == ARVO_OK && !broker->is_stopped;
+             item = item->next)
+            if (!item->is_skipped)
+                st = broker_deliver_claimed(broker, item, err);
+    }
+    broker->is_holding = broker->is_holding || broker->is_stopped || st != ARVO_OK;
+    return st;
+}
+
+/* Whether something that is ours is still in the outbox. */
+typedef struct broker_search {
+    arvo_broker *broker;
+    int64_t last;
+    size_t rows;
+    bool is_found;
+} broker_search;
+
+static bool
+broker_is_ours(void *user, const arvo_stored_event *row)
+{
+    broker_search *search = user;
+    const arvo__routes *routes = &search->broker->routes;
+    search->rows++;
+    search->last = row->seq;
+    search->is_found = arvo__routes_find(routes, row->source) != NULL;
+    if (!search->is_found) {
+        arvo_event event;
+        arvo_arena_reset(search->broker->arena);
+        search->is_found =
+            arvo_event_parse(row->json, search->broker->arena, &event, NULL) != ARVO_OK ||
+            arvo__routes_find(routes, event.to) != NULL;
+    }
+    return !search->is_found;
+}
+
+static arvo_status
+broker_has_work(arvo_broker *broker, bool *out, arvo_error *err)
+{
+    broker_search search = { .broker = broker };
+    arvo_status st;
+    do {
+        search.rows = 0;
+        st = broker->store->outbox_list(
+            broker->store_self, search.last, BROKER_LOOK_ROWS, broker_is_ours, &search, err);
+    } while (st == ARVO_OK && !search.is_found && search.rows == BROKER_LOOK_ROWS);
+    *out = search.is_found;
+    return st;
+}
+
+/* How long to wait before the next look, with nothing left to claim; 0: no longer. */
+static int64_t
+broker_pause(arvo_broker *broker)
+{
+    if (broker->is_stopped || broker->failed != ARVO_OK)
+        return 0;
+    if (broker->waits && broker->is_retrying)
+        return BROKER_WAIT_MS;
+    const int64_t left = broker->patience_left_ms;
+    const int64_t pause = left < BROKER_PATIENCE_MS ? left : BROKER_PATIENCE_MS;
+    broker->patience_left_ms -= pause;
+    return pause;
+}
+
+/* Drain, and again while there is something to wait for. */
+static arvo_status
+broker_drain_claims(arvo_broker *broker, arvo_error *err)
+{
+    bool more;
+    arvo_status st;
+    do {
+        more = false;
+        const uint32_t before = broker->delivered;
+        st = broker_drain_claimable(broker, err);
+        if (broker->delivered != before)
+            broker->patience_left_ms = broker->patience_ms;
+        const int64_t pause_ms = st == ARVO_OK ? broker_pause(broker) : 0;
+        if (pause_ms > 0)
+            st = broker_has_work(broker, &more, err);
+        if (st == ARVO_OK && more)
+            st = broker->store->outbox_wait(broker->store_self, pause_ms, err);
+    } while (st == ARVO_OK && more);
+    if (broker->is_holding) /* a claim that cannot be given back ends by itself */
+        (void)broker->store->outbox_release(broker->store_self, &broker->claim, NULL);
     return st;
 }
 
@@ -625,6 +693,9 @@ broker_begin(arvo_broker *broker)
     broker->is_busy = true;
     broker->delivered = 0;
     broker->is_stopped = false;
+    broker->is_retrying = false;
+    broker->is_holding = false;
+    broker->patience_left_ms = broker->patience_ms;
     broker->failed = ARVO_OK;
     arvo__map_fini(&broker->depth_of);
     arvo_arena_reset(broker->depths);
@@ -633,8 +704,9 @@ broker_begin(arvo_broker *broker)
 static arvo_status
 broker_drain(arvo_broker *broker, arvo_error *err)
 {
-    const arvo_status st =
-        broker->store != NULL ? broker_drain_outbox(broker, err) : broker_drain_queue(broker, err);
+    const arvo_status st = broker->has_claims      ? broker_drain_claims(broker, err)
+                           : broker->store != NULL ? broker_drain_outbox(broker, err)
+                                                   : broker_drain_queue(broker, err);
     if (st != ARVO_OK || broker->failed == ARVO_OK)
         return st;
     if (err != NULL)
@@ -647,10 +719,11 @@ broker_publish(arvo_broker *broker, const arvo_event *event, arvo_error *err)
 {
     const size_t before = broker->queue_len;
     arvo_arena_reset(broker->arena);
-    arvo_delivery delivery = { .event = event, .domains = ARVO_STR(BROKER_DOMAINS_PLAIN) };
-    arvo_status st = broker_text(broker, event, &delivery.event_json, err);
+    arvo_delivery delivery = { .event = event, .domains = ARVO_STR(ARVO__DOMAINS_PLAIN) };
+    const arvo__carrier carrier = broker_carrier(broker);
+    arvo_status st = arvo__carrier_text(&carrier, event, &delivery.event_json, err);
     if (st == ARVO_OK)
-        st = broker_deliver(broker, &delivery, 0, true, err);
+        st = broker_deliver(broker, &delivery, true, err);
     if (st == ARVO_OK)
         st = broker_check_queue(broker, before, err);
     return st == ARVO_OK && !broker->is_stopped ? broker_drain(broker, err) : st;

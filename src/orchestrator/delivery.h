@@ -1,0 +1,79 @@
+/* orchestrator/delivery.h - one event to whoever serves it, and what follows when that fails: what
+ * the broker (one thread, until nothing moves) and the worker (many, for good) share. */
+#ifndef ARVO_SRC_ORCHESTRATOR_DELIVERY_H
+#define ARVO_SRC_ORCHESTRATOR_DELIVERY_H
+
+#include <arvo/broker.h>
+
+#include "orchestrator/internal.h"
+
+#define ARVO__DOMAINS_PLAIN "[\"default\"]"
+
+/* ---- Who serves an address -------------------------------------------------------- */
+
+typedef struct arvo__route {
+    arvo_str address;
+    arvo_orchestrator *orchestrator; /* or */
+    arvo_handler *handler;           /* or, with neither, another process */
+} arvo__route;
+
+typedef struct arvo__routes {
+    const arvo_allocator *allocator;
+    arvo__route *items;
+    size_t count, cap;
+} arvo__routes;
+
+void arvo__routes_fini(arvo__routes *routes);
+/* ARVO_E_EXISTS: the address is taken; ARVO_E_NOMEM. */
+arvo_status arvo__routes_add(arvo__routes *routes, arvo__route route, arvo_error *err);
+/* NULL: nobody here. */
+const arvo__route *arvo__routes_find(const arvo__routes *routes, arvo_str address);
+/* Who gets the event; *out NULL: nobody here. One from outside whose `to` is only its type, which
+ * is what an event has whose author said nothing, goes by its subject. */
+arvo_status arvo__routes_choose(
+    const arvo__routes *routes, const arvo_delivery *delivery, bool from_outside, arvo_arena *arena,
+    const arvo__route **out, arvo_error *err);
+
+/* ---- Handing over -------------------------------------------------------------------- */
+
+/* What one delivery works with, and what it made. */
+typedef struct arvo__carrier {
+    const arvo_memory_ops *store; /* where replies are committed; NULL: they are not */
+    void *store_self;
+    arvo_arena *arena;     /* of this delivery */
+    arvo_buf *text;        /* scratch */
+    arvo_result result;    /* of an orchestrator: delivery->result points here */
+    arvo_str *reply_texts; /* of a handler: one to a reply */
+} arvo__carrier;
+
+/* The compact text of an event, in the arena. */
+arvo_status arvo__carrier_text(
+    const arvo__carrier *carrier, const arvo_event *event, arvo_str *out, arvo_error *err);
+
+/* Execute or handle the event; what comes of it, and that the outbox row `seq` (0: none) is done,
+ * are one transaction where the store can. ARVO_E_EXISTS: the row was done by someone else. */
+arvo_status arvo__hand_over(
+    arvo__carrier *carrier, const arvo__route *route, int64_t seq, arvo_delivery *delivery,
+    arvo_error *err);
+
+/* ---- When it fails --------------------------------------------------------------------- */
+
+/* Defaults filled in; ARVO_E_INVALID. */
+arvo_status arvo__retry_check(const arvo_retry *given, arvo_retry *out, arvo_error *err);
+
+/* What becomes of an outbox row whose delivery failed with `status` after `attempts` earlier ones:
+ * sets attempts, retry_ms and is_dead of the delivery. None of them: the failure is nobody's fault,
+ * the row is as it was. */
+void arvo__delivery_judge(
+    const arvo_retry *retry, arvo_status status, int64_t seq, uint32_t attempts,
+    arvo_delivery *delivery);
+
+/* Tell the store. */
+arvo_status arvo__delivery_settle(
+    const arvo__carrier *carrier, const arvo_claim *claim, int64_t seq,
+    const arvo_delivery *delivery, arvo_error *err);
+
+/* What a row that is no event can be shown as: its columns. */
+arvo_event arvo__delivery_stand_in(arvo_str id, arvo_str source, arvo_str type, arvo_str subject);
+
+#endif
