@@ -183,14 +183,14 @@ typedef bool (*arvo_outbox_fn)(void *user, const arvo_outbox_row *row);
 
 /* A count of UINT64_MAX, or a time of -1: this store cannot say it cheaply. */
 typedef struct arvo_memory_stats {
-    int64_t now_ms; /* the store's clock */
-    uint32_t schema_version;
-    uint64_t active, done, error; /* instances */
-    uint64_t events;
+    int64_t now_ms;                  /* the store's clock */
+    uint32_t schema_version;         /* 0: it has none */
+    uint64_t active, done, error;    /* instances */
+    uint64_t events;                 /* rows of all histories */
     uint64_t outbox, outbox_claimed; /* claimed ones are part of outbox */
     int64_t outbox_oldest_ms;        /* time of the oldest row's commit; 0: none */
     uint64_t dead;
-    int64_t dead_oldest_ms;
+    int64_t dead_oldest_ms;          /* since when the first of them is dead; 0: none */
     uint64_t leases, leases_expired; /* expired and not yet taken over or given back */
     uint64_t bytes;                  /* on disk, or of memory */
     uint64_t commits, transactions;  /* of this process: executions committed, and in how many
@@ -202,17 +202,18 @@ typedef struct arvo_purge {
     arvo_str orchestrator; /* none: any */
     int64_t before_ms;     /* last written before this, by the store's clock */
     size_t limit;          /* instances of this call; 0: ARVO_PURGE_LIMIT_DEFAULT */
-    bool is_dry;           /* count only */
+    bool is_dry;           /* count only; the limit may be as large as you like */
 } arvo_purge;
 
 typedef struct arvo_purged {
-    uint64_t instances, events;
-    bool is_more; /* the limit was reached: call again */
+    uint64_t instances, events; /* rows of their histories */
+    bool is_more;               /* the limit was reached: call again */
 } arvo_purged;
 
 /* One row of a whole store, in the order in which `dump` gives and `load` takes them:
- * one ARVO_ROW_STORE, definitions, records as `list` orders them, events by seq,
- * outbox rows by seq, dead letters by seq. Leases and claims are not part of it. */
+ * one ARVO_ROW_STORE, definitions by hash (as bytes), records as `list` orders them,
+ * events by seq, outbox rows by seq, dead letters by seq. Leases and claims are not part
+ * of it; inboxes are the consumed events. */
 typedef enum arvo_row_kind {
     ARVO_ROW_STORE = 0,
     ARVO_ROW_DEFINITION,
@@ -224,8 +225,8 @@ typedef enum arvo_row_kind {
 
 typedef struct arvo_row {
     arvo_row_kind kind;
-    uint64_t newest_fence; /* STORE */
-    int64_t newest_seq;    /* STORE */
+    uint64_t newest_fence; /* STORE; no record's is larger, and those of new leases are */
+    int64_t newest_seq;    /* STORE; likewise for events, purged ones too */
     arvo_str hash;         /* DEFINITION */
     arvo_str document;     /* DEFINITION */
     arvo_record record;    /* RECORD, revision, fence and times as stored */
@@ -235,7 +236,8 @@ typedef struct arvo_row {
 
 typedef bool (*arvo_row_fn)(void *user, const arvo_row *row);
 /* The next row of what is loaded: *out_row borrowed until the next call, *out_row NULL at the end.
- * Any status but ARVO_OK ends the load, which then changes nothing. */
+ * Any status but ARVO_OK ends the load, which then changes nothing and gives that status. It may be
+ * called from a thread of the store, and must not call the store that is loaded. */
 typedef arvo_status (*arvo_row_next)(void *user, const arvo_row **out_row, arvo_error *err);
 
 /* One inconsistency: where (a subject, a seq, a file), and what, as one line without a full stop.
@@ -283,9 +285,9 @@ typedef struct arvo_memory_ops {
         arvo_stored_event_fn each, void *user, arvo_error *err);
 
     /* Events produced and not yet marked done, by seq, from behind `after`; limit 0: 1000. The
-     * memory: store keeps an outbox from the first outbox_list, outbox_claim or outbox_wait on (so
-     * that it costs nothing where nobody delivers from it): list once before the events you want to
-     * find. */
+     * memory: store keeps an outbox from the first outbox_list, outbox_claim, outbox_wait or load
+     * on (so that it costs nothing where nobody delivers from it): list once before the events you
+     * want to find. */
     arvo_status (*outbox_list)(
         void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user,
         arvo_error *err);
@@ -358,12 +360,16 @@ typedef struct arvo_memory_ops {
     arvo_status (*stats)(void *self, arvo_memory_stats *out, arvo_error *err);
     /* Delete up to `limit` instances with their events and inboxes, in one transaction; never one
      * that is leased, or of which an event waits in the outbox or is a dead letter. An event for a
-     * deleted instance that is delivered again later finds nothing that remembers it. */
+     * deleted instance that is delivered again later finds nothing that remembers it. Definitions
+     * stay, and so do events of subjects without a record. */
     arvo_status (*purge)(void *self, const arvo_purge *purge, arvo_purged *out, arvo_error *err);
-    /* Everything, as of one moment, while others go on working. */
+    /* Everything, as of one moment, while others go on working. ARVO_E_UNSUPPORTED: the store was
+     * opened so that it does not keep everything (memory: without history=on); so with load. */
     arvo_status (*dump)(void *self, arvo_row_fn each, void *user, arvo_error *err);
     /* Fill an empty store (ARVO_E_EXISTS: it is not). All or nothing; a store that cannot do that
-     * refuses to open until an interrupted load was repeated or wiped. */
+     * refuses to open until an interrupted load was repeated or wiped. ARVO_E_INVALID: rows in
+     * another order, or that do not fit together: a record, hash or seq twice, an outbox row or
+     * dead letter whose event is missing or was consumed, a fence or seq above the newest. */
     arvo_status (*load)(void *self, arvo_row_next next, void *user, arvo_error *err);
     /* What the store can find wrong with its own files, tables or keys; the consistency of what
      * they hold is checked by arvo_memory_check() over `dump`. */

@@ -39,6 +39,24 @@ size_t arvo__memory_claim_limit(size_t limit); /* bounded, default for 0 */
  * ARVO_DELIVERY_ERROR_MAX bytes; what is no text is '?'. `out` holds that many bytes. */
 arvo_str arvo__memory_delivery_error(arvo_str error, char *out);
 
+/* ---- Loading ----------------------------------------------------------- */
+
+/* What every store asks of the rows that it loads: order, numbers, strings. */
+typedef struct arvo__load_check {
+    bool has_store;
+    arvo_row_kind kind; /* of the row before */
+    int64_t seq;        /* of the row before, of the same kind */
+    uint64_t newest_fence;
+    int64_t newest_seq;
+} arvo__load_check;
+
+/* ARVO_E_INVALID: the row cannot stand here. */
+arvo_status arvo__load_check_row(arvo__load_check *check, const arvo_row *row, arvo_error *err);
+/* Behind the last row. */
+arvo_status arvo__load_check_end(const arvo__load_check *check, arvo_error *err);
+
+/* ---- Records ----------------------------------------------------------- */
+
 /* Bytes of all strings of a record. */
 size_t arvo__record_text_bytes(const arvo_record *record);
 
@@ -83,6 +101,7 @@ void arvo__pool_fini(arvo__pool *pool); /* every block is gone */
 void *arvo__pool_alloc(arvo__pool *pool, size_t size, uint8_t *out_class);
 void arvo__pool_free(arvo__pool *pool, void *block, uint8_t size_class);
 size_t arvo__pool_class_bytes(uint8_t size_class);
+size_t arvo__pool_bytes(const arvo__pool *pool); /* of all it has taken from the allocator */
 uint8_t arvo__pool_class_of(size_t size);
 
 /* Where `ready` begins in memory that is touched from `start` on. */
@@ -127,6 +146,12 @@ arvo__leases_valid(const arvo__leases *leases, uint64_t hash, const arvo_lease *
 
 /* false: it was lost already, nothing happened. */
 bool arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease *lease);
+
+/* Whether a subject is held or waited for. */
+bool arvo__leases_busy(const arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now);
+/* How many are held, and how many of these are over. */
+void arvo__leases_count(
+    const arvo__leases *leases, int64_t now, uint64_t *out_held, uint64_t *out_expired);
 
 /* How many stand in line. */
 uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);

@@ -330,3 +330,22 @@ arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash
     const struct arvo__lease_row *row = lease_find(leases, subject, hash);
     return row != NULL ? row->waiters : 0;
 }
+
+bool
+arvo__leases_busy(const arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now)
+{
+    const struct arvo__lease_row *row = lease_find(leases, subject, hash);
+    return row != NULL && (row->first != NULL || !lease_is_free(row, now));
+}
+
+void
+arvo__leases_count(
+    const arvo__leases *leases, int64_t now, uint64_t *out_held, uint64_t *out_expired)
+{
+    for (size_t i = 0; i < leases->bucket_count; i++) {
+        for (const struct arvo__lease_row *row = leases->buckets[i]; row != NULL; row = row->next) {
+            *out_held += row->held;
+            *out_expired += row->held && row->lease.expires_ms <= now;
+        }
+    }
+}

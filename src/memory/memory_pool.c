@@ -211,3 +211,14 @@ arvo__pool_free(arvo__pool *pool, void *block, uint8_t size_class)
         large->next->prev = large->prev;
     arvo__free(pool->allocator, large, large->bytes);
 }
+
+size_t
+arvo__pool_bytes(const arvo__pool *pool)
+{
+    size_t bytes = 0;
+    for (const struct arvo__pool_slab *slab = pool->slabs; slab != NULL; slab = slab->next)
+        bytes += slab->bytes;
+    for (const struct arvo__pool_large *large = pool->large; large != NULL; large = large->next)
+        bytes += large->bytes;
+    return bytes - (size_t)(pool->end - pool->bump); /* not touched yet: address space only */
+}

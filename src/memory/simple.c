@@ -2,7 +2,8 @@
  *
  * Files: simple_commit.c the atomic write, simple_table.c instances,
  * simple_inbox.c outcomes, simple_log.c outbox, history and order,
- * simple_queues.c and simple_delivery.c claims and dead letters; memory_lease.c leases,
+ * simple_queues.c and simple_delivery.c claims and dead
+ * letters, simple_care.c and simple_dump.c looking after it; memory_lease.c leases,
  * memory_pool.c blocks. simple.h draws the layout.
  */
 
@@ -98,6 +99,23 @@ simple_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error 
 
 /* ---- Events ------------------------------------------------------------ */
 
+/* Copied, so that it is shown without the lock. *out_copy NULL: it has left the ring. */
+static arvo_status
+simple_outcome_copy(
+    const struct simple_store *store, const struct simple_ring *ring,
+    const struct simple_inbox_key *key, arvo_str *out_copy, arvo_error *err)
+{
+    const arvo_str outcome = arvo__simple_ring_get(ring, key->key, key->at);
+    if (outcome.ptr == NULL)
+        return ARVO_OK;
+    char *copy = arvo__alloc(store->allocator, outcome.len);
+    if (copy == NULL)
+        return arvo__nomem(err);
+    memcpy(copy, outcome.ptr, outcome.len);
+    *out_copy = (arvo_str){ copy, outcome.len };
+    return ARVO_OK;
+}
+
 static arvo_status
 simple_inbox_lookup(
     void *self, arvo_str subject, arvo_str source, arvo_str id, bool *out_found,
@@ -106,38 +124,33 @@ simple_inbox_lookup(
     arvo_status st = arvo__memory_subject_check(subject, "inbox", err);
     if (st != ARVO_OK)
         return st;
-    const struct simple_store *store = self;
+    struct simple_store *store = self;
     const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
     struct simple_shard *shard = simple_shard_of(self, hash);
     const struct simple_inbox_key *found = NULL;
-    void *copy = NULL;
-    size_t copy_bytes = 0;
+    arvo_str copy = ARVO_STR_NONE;
+    struct simple_pinned pinned = { 0 };
 
     (void)pthread_mutex_lock(&shard->mutex);
     struct simple_instance **slot = arvo__simple_table_find(&shard->table, subject, hash);
     if (slot != NULL && (*slot)->inbox_count > 0)
         found = arvo__simple_inbox_find(*slot, arvo__simple_inbox_key_of(source, id));
     if (found != NULL && each != NULL) {
-        /* Copied, so that `each` runs without the lock. */
-        const arvo_str outcome = arvo__simple_ring_get(&shard->ring, found->key, found->at);
-        if (outcome.ptr != NULL) {
-            copy_bytes = outcome.len;
-            copy = arvo__alloc(store->allocator, copy_bytes);
-            if (copy != NULL)
-                memcpy(copy, outcome.ptr, copy_bytes);
-            else
-                st = arvo__nomem(err);
-        }
+        st = simple_outcome_copy(store, &shard->ring, found, &copy, err);
+        if (st == ARVO_OK && copy.ptr == NULL)
+            st = arvo__simple_log_pin(&store->log, (*slot)->newest, &source, &id, &pinned, err);
     }
     (void)pthread_mutex_unlock(&shard->mutex);
+    if (st != ARVO_OK)
+        return st;
 
-    if (st == ARVO_OK)
-        *out_found = found != NULL;
-    if (copy != NULL) {
-        arvo__simple_outcome_each((arvo_str){ copy, copy_bytes }, subject, each, user);
-        arvo__free(store->allocator, copy, copy_bytes);
+    *out_found = found != NULL;
+    if (copy.ptr != NULL) {
+        arvo__simple_outcome_each(copy, subject, each, user);
+        arvo__free(store->allocator, (void *)(uintptr_t)copy.ptr, copy.len);
     }
-    return st;
+    arvo__simple_log_show_pinned(&store->log, &pinned, each, user);
+    return ARVO_OK;
 }
 
 static arvo_status
@@ -172,18 +185,21 @@ simple_keeps_history(void *self)
 static arvo_status
 simple_history(void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err)
 {
-    const arvo_status st = arvo__memory_subject_check(subject, "history", err);
+    arvo_status st = arvo__memory_subject_check(subject, "history", err);
     if (st != ARVO_OK)
         return st;
     struct simple_store *store = self;
     const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
     struct simple_shard *shard = simple_shard_of(store, hash);
+    struct simple_pinned pinned = { 0 };
 
     (void)pthread_mutex_lock(&shard->mutex);
     struct simple_instance **slot = arvo__simple_table_find(&shard->table, subject, hash);
-    const struct simple_event *newest = slot != NULL ? (*slot)->newest : NULL;
+    if (slot != NULL)
+        st = arvo__simple_log_pin(&store->log, (*slot)->newest, NULL, NULL, &pinned, err);
     (void)pthread_mutex_unlock(&shard->mutex);
-    return arvo__simple_log_history_each(&store->log, newest, each, user, err);
+    arvo__simple_log_show_pinned(&store->log, &pinned, each, user);
+    return st;
 }
 
 /* ---- Listing ----------------------------------------------------------- */
@@ -192,9 +208,12 @@ static bool
 simple_matches(const struct simple_instance *instance, const arvo_record_query *query)
 {
     return (query->orchestrator.ptr == NULL ||
-            arvo_str_equal(query->orchestrator, arvo__simple_instance_string(instance, 2))) &&
+            arvo_str_equal(
+                query->orchestrator,
+                arvo__simple_instance_string(instance, SIMPLE_STRING_ORCHESTRATOR))) &&
            (query->status.ptr == NULL ||
-            arvo_str_equal(query->status, arvo__simple_instance_string(instance, 4)));
+            arvo_str_equal(
+                query->status, arvo__simple_instance_string(instance, SIMPLE_STRING_STATUS)));
 }
 
 /* How many instances stand before and including `after` in the order of creation. */
@@ -311,6 +330,10 @@ static const arvo_memory_ops simple_ops = {
     .dead_list = arvo__simple_dead_list,
     .dead_retry = arvo__simple_dead_retry,
     .dead_drop = arvo__simple_dead_drop,
+    .stats = arvo__simple_stats,
+    .purge = arvo__simple_purge,
+    .dump = arvo__simple_dump,
+    .load = arvo__simple_load,
     .close = simple_close,
 };
 

@@ -17,12 +17,14 @@
 
 #include "memory/internal.h"
 
-#define SIMPLE_SHARDS          64u
-#define SIMPLE_LEN_NONE        UINT32_MAX /* a string that is null */
-#define SIMPLE_OUTCOME_NONE    UINT64_MAX
-#define SIMPLE_SLAB_BYTES      ((size_t)512 * 1024)
-#define SIMPLE_OUTBOX_ROWS_MAX ((size_t)1 << 20)
-#define SIMPLE_ROWS_DEFAULT    ((size_t)1000) /* of a listing with limit 0 */
+#define SIMPLE_SHARDS              64u
+#define SIMPLE_LEN_NONE            UINT32_MAX /* a string that is null */
+#define SIMPLE_OUTCOME_NONE        UINT64_MAX
+#define SIMPLE_SLAB_BYTES          ((size_t)512 * 1024)
+#define SIMPLE_OUTBOX_ROWS_MAX     ((size_t)1 << 20)
+#define SIMPLE_STRING_ORCHESTRATOR 2u /* in the order of arvo__record_string_offsets */
+#define SIMPLE_STRING_STATUS       4u
+#define SIMPLE_ROWS_DEFAULT        ((size_t)1000) /* of a listing with limit 0 */
 
 struct simple_inbox_key {
     uint64_t key; /* of (source, id) */
@@ -91,11 +93,18 @@ arvo__simple_table_find_ordinal(const struct simple_table *table, uint64_t hash,
 bool arvo__simple_table_reserve(
     struct simple_table *table, size_t more, const arvo_allocator *allocator);
 void arvo__simple_table_add(struct simple_table *table, struct simple_instance *instance);
+/* `slot` as find gave it; the block stays the caller's. */
+void arvo__simple_table_remove(struct simple_table *table, struct simple_instance **slot);
 void arvo__simple_table_fini(struct simple_table *table, const arvo_allocator *allocator);
 
 size_t arvo__simple_instance_text_bytes(const struct simple_instance *instance);
 size_t arvo__simple_instance_bytes(size_t text_bytes, size_t inbox_count);
 arvo_str arvo__simple_instance_subject(const struct simple_instance *instance);
+/* A block that holds a subject and nothing else; its size_class is set. */
+void arvo__simple_instance_init(struct simple_instance *block, arvo_str subject, uint64_t hash);
+/* `block` becomes what `old` is, with `text_bytes` of its strings and all its inbox keys. */
+void arvo__simple_instance_move(
+    struct simple_instance *block, const struct simple_instance *old, size_t text_bytes);
 void arvo__simple_instance_put(struct simple_instance *instance, const arvo_record *record);
 /* One copy of all strings; false: the arena is exhausted. */
 bool arvo__simple_instance_get(
@@ -110,6 +119,7 @@ struct simple_event {
     uint64_t place;                   /* in that history, from 1 */
     struct simple_delivery *delivery; /* while in the outbox or a dead letter; NULL: neither */
     int64_t seq;
+    int64_t cause; /* seq of the consumed event that made it; 0: none */
     int64_t time_ms;
     uint32_t refs;
     uint32_t len[6]; /* subject, id, source, type, domains, json */
@@ -150,6 +160,20 @@ struct simple_delivery {
     struct simple_delivery *bucket_next; /* another subject's */
 };
 
+/* Events that a reader holds. */
+struct simple_pinned {
+    struct simple_event **events;
+    size_t count, cap;
+};
+
+/* A machine's definition, each once; kept beside the history. */
+struct simple_definition {
+    struct simple_definition *next;
+    uint32_t hash_len, document_len;
+    uint8_t size_class;
+    char text[];
+};
+
 struct simple_heap {
     struct simple_delivery **items; /* oldest rows of their subjects */
     size_t count, cap;
@@ -178,6 +202,8 @@ struct simple_log {
     struct simple_queues queues;
     struct simple_event **dead; /* by seq */
     size_t dead_cap, dead_count;
+    size_t history_count; /* events in all histories */
+    struct simple_definition *definitions;
     uint64_t *order; /* hash of the i-th instance created */
     size_t order_cap, order_count;
 };
@@ -204,12 +230,27 @@ void arvo__simple_log_outbox_insert(struct simple_log *log, struct simple_event 
 struct simple_event *arvo__simple_log_outbox_find(const struct simple_log *log, int64_t seq);
 bool arvo__simple_log_show(const struct simple_event *event, arvo_stored_event_fn each, void *user);
 
+/* The event becomes the newest of a history. */
+void arvo__simple_log_history_add(
+    struct simple_log *log, struct simple_instance *instance, struct simple_event *event);
+void arvo__simple_log_history_drop(struct simple_log *log, struct simple_instance *instance);
+/* Kept from now on, unless it is already. false: out of memory. */
+bool arvo__simple_log_definition_add(struct simple_log *log, arvo_str hash, arvo_str document);
+bool arvo__simple_log_dead_reserve(struct simple_log *log);
+void arvo__simple_log_dead_add(struct simple_log *log, struct simple_event *event);
+
 /* These take it themselves. */
 void arvo__simple_log_outbox_each(
     struct simple_log *log, int64_t after, size_t limit, arvo_stored_event_fn each, void *user);
-arvo_status arvo__simple_log_history_each(
-    struct simple_log *log, const struct simple_event *newest, arvo_stored_event_fn each,
-    void *user, arvo_error *err);
+/* Hold the events of a history, oldest first: all of them, or, with `source`, what the consumed
+ * event of (source, id) produced. Called with the shard's mutex held, so that the history is there.
+ */
+arvo_status arvo__simple_log_pin(
+    struct simple_log *log, struct simple_event *newest, const arvo_str *source, const arvo_str *id,
+    struct simple_pinned *out, arvo_error *err);
+/* Show what is held, and let go of it. Called without any lock. */
+void arvo__simple_log_show_pinned(
+    struct simple_log *log, struct simple_pinned *pinned, arvo_stored_event_fn each, void *user);
 size_t arvo__simple_log_order_get(
     struct simple_log *log, uint64_t first, uint64_t *hashes, size_t hash_count);
 
@@ -233,6 +274,9 @@ void arvo__simple_delivery_leave(struct simple_log *log, struct simple_event *ev
 /* Its claim or due time have changed. */
 void arvo__simple_delivery_moved(struct simple_log *log, struct simple_delivery *row);
 int64_t arvo__simple_delivery_wake_ms(const struct simple_delivery *row);
+/* Whether an event of the subject waits. */
+bool arvo__simple_queues_has(const struct simple_queues *queues, arvo_str subject, uint64_t hash);
+struct simple_text *arvo__simple_text_new(struct simple_log *log, arvo_str text);
 void arvo__simple_text_unref(struct simple_log *log, struct simple_text *text);
 
 /* ---- Delivery (simple_delivery.c) --------------------------------------- */
@@ -260,7 +304,8 @@ struct simple_shard {
     arvo__leases leases;
     struct simple_table table;
     struct simple_ring ring;
-} __attribute__((aligned(64))); /* no two shards in one cache line */
+    uint64_t commits, transactions; /* a batch counts at its first shard */
+} __attribute__((aligned(64)));     /* no two shards in one cache line */
 
 struct simple_store {
     const arvo_allocator *allocator;
@@ -279,5 +324,13 @@ simple_shard_of(struct simple_store *store, uint64_t hash)
 
 arvo_status
 arvo__simple_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err);
+
+/* ---- Looking after it (simple_care.c, simple_dump.c) --------------------- */
+
+arvo_status arvo__simple_stats(void *self, arvo_memory_stats *out, arvo_error *err);
+arvo_status
+arvo__simple_purge(void *self, const arvo_purge *purge, arvo_purged *out, arvo_error *err);
+arvo_status arvo__simple_dump(void *self, arvo_row_fn each, void *user, arvo_error *err);
+arvo_status arvo__simple_load(void *self, arvo_row_next next, void *user, arvo_error *err);
 
 #endif

@@ -203,6 +203,10 @@ plan_prepare_events(struct simple_batch *batch, struct simple_plan *plan, arvo_e
     struct simple_log *log = &batch->store->log;
     const arvo_commit *commit = plan->commit;
 
+    if (log->has_history && commit->record != NULL && commit->record->definition.ptr != NULL &&
+        commit->definition_json.ptr != NULL &&
+        !arvo__simple_log_definition_add(log, commit->record->definition, commit->definition_json))
+        return arvo__nomem(err);
     if (log->has_history && commit->consumed != NULL) {
         plan->consumed = arvo__simple_log_event_new(
             log, commit->subject, commit->consumed, ARVO_CONSUMED, batch->now);
@@ -289,19 +293,6 @@ batch_abandon(struct simple_batch *batch)
 
 /* ---- Application ------------------------------------------------------- */
 
-static void
-plan_new_instance(struct simple_plan *plan, struct simple_instance *block)
-{
-    const uint8_t size_class = block->size_class;
-    *block = (struct simple_instance){ .hash = plan->hash };
-    for (size_t i = 1; i < ARVO__RECORD_STRINGS; i++)
-        block->len[i] = SIMPLE_LEN_NONE;
-    block->size_class = size_class;
-    block->len[0] = (uint32_t)plan->commit->subject.len;
-    memcpy(block->text, plan->commit->subject.ptr, plan->commit->subject.len);
-    arvo__simple_table_add(&plan->shard->table, block);
-}
-
 /* Move the instance into its new block, or make a new instance of it. */
 static void
 plan_apply_block(struct simple_batch *batch, struct simple_plan *plan)
@@ -320,7 +311,8 @@ plan_apply_block(struct simple_batch *batch, struct simple_plan *plan)
     if (block == NULL)
         return;
     if (old == NULL) {
-        plan_new_instance(plan, block);
+        arvo__simple_instance_init(block, plan->commit->subject, plan->hash);
+        arvo__simple_table_add(&plan->shard->table, block);
         plan->instance = block;
         return;
     }
@@ -329,13 +321,9 @@ plan_apply_block(struct simple_batch *batch, struct simple_plan *plan)
         return;
     }
     /* With a record to come only the subject has to be kept. */
-    const uint8_t size_class = block->size_class;
-    const size_t kept =
-        plan->commit->record != NULL ? old->len[0] : arvo__simple_instance_text_bytes(old);
-    memcpy(block, old, offsetof(struct simple_instance, text) + kept);
-    block->size_class = size_class;
-    for (size_t i = 0; i < old->inbox_count; i++)
-        *arvo__simple_inbox_at(block, i) = *arvo__simple_inbox_at(old, i);
+    arvo__simple_instance_move(
+        block, old,
+        plan->commit->record != NULL ? old->len[0] : arvo__simple_instance_text_bytes(old));
     *plan->slot = block;
     plan->instance = block;
     arvo__pool_free(&plan->shard->pool, old, old->size_class);
@@ -360,16 +348,14 @@ plan_apply_record(struct simple_batch *batch, struct simple_plan *plan)
 
 static void
 plan_apply_event(
-    struct simple_batch *batch, struct simple_plan *plan, struct simple_event *event, int64_t seq)
+    struct simple_batch *batch, struct simple_plan *plan, struct simple_event *event, int64_t seq,
+    int64_t cause)
 {
     struct simple_log *log = &batch->store->log;
     event->seq = seq;
-    if (log->has_history) {
-        event->refs++;
-        event->older = plan->instance->newest;
-        event->place = event->older != NULL ? event->older->place + 1 : 1;
-        plan->instance->newest = event;
-    }
+    event->cause = cause;
+    if (log->has_history)
+        arvo__simple_log_history_add(log, plan->instance, event);
     if (batch->has_outbox && event->direction == ARVO_PRODUCED)
         arvo__simple_log_outbox_add(log, event);
 }
@@ -395,9 +381,11 @@ plan_apply(struct simple_batch *batch, struct simple_plan *plan)
                 &plan->shard->ring, plan->inbox_key, commit, first_produced, batch->now),
             batch->store->inbox_max);
     if (plan->consumed != NULL)
-        plan_apply_event(batch, plan, plan->consumed, seq);
+        plan_apply_event(batch, plan, plan->consumed, seq, 0);
     for (size_t i = 0; plan->produced != NULL && i < commit->produced_count; i++)
-        plan_apply_event(batch, plan, plan->produced[i], first_produced + (int64_t)i);
+        plan_apply_event(
+            batch, plan, plan->produced[i], first_produced + (int64_t)i,
+            commit->consumed != NULL ? seq : 0);
     plan_release_events(batch, plan); /* outbox and history hold them now */
     if (commit->outbox_done != 0)
         arvo__simple_log_outbox_remove(log, commit->outbox_done);
@@ -406,6 +394,16 @@ plan_apply(struct simple_batch *batch, struct simple_plan *plan)
 }
 
 /* ---- The whole --------------------------------------------------------- */
+
+static void
+batch_count(struct simple_batch *batch)
+{
+    if (batch->count == 0)
+        return;
+    struct simple_shard *shard = &batch->store->shards[__builtin_ctzll(batch->shard_bits)];
+    shard->commits += batch->count;
+    shard->transactions++;
+}
 
 static arvo_status
 batch_run(struct simple_batch *batch, arvo_error *err)
@@ -422,7 +420,9 @@ batch_run(struct simple_batch *batch, arvo_error *err)
         st = batch_prepare(batch, err);
         for (size_t i = 0; st == ARVO_OK && i < batch->count; i++)
             plan_apply(batch, &batch->plans[i]);
-        if (st != ARVO_OK)
+        if (st == ARVO_OK)
+            batch_count(batch);
+        else
             batch_abandon(batch);
     }
     batch_unlock(batch);

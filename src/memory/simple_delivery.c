@@ -149,12 +149,9 @@ delivery_failed(struct simple_log *log, struct simple_delivery *row, arvo_str er
 {
     char line[ARVO_DELIVERY_ERROR_MAX];
     const arvo_str kept = arvo__memory_delivery_error(error, line);
-    uint8_t size_class = 0;
-    struct simple_text *text = arvo__pool_alloc(&log->pool, sizeof(*text) + kept.len, &size_class);
+    struct simple_text *text = arvo__simple_text_new(log, kept);
     if (text == NULL)
         return false;
-    *text = (struct simple_text){ .refs = 1, .len = (uint32_t)kept.len, .size_class = size_class };
-    memcpy(text->text, kept.ptr, kept.len);
     arvo__simple_text_unref(log, row->error);
     row->error = text;
     row->attempts += row->attempts < UINT32_MAX;
@@ -251,8 +248,8 @@ dead_behind(const struct simple_log *log, int64_t after)
     return low;
 }
 
-static bool
-dead_reserve(struct simple_log *log)
+bool
+arvo__simple_log_dead_reserve(struct simple_log *log)
 {
     if (log->dead_count < log->dead_cap)
         return true;
@@ -269,8 +266,8 @@ dead_reserve(struct simple_log *log)
     return true;
 }
 
-static void
-dead_add(struct simple_log *log, struct simple_event *event)
+void
+arvo__simple_log_dead_add(struct simple_log *log, struct simple_event *event)
 {
     const size_t at = dead_behind(log, event->seq);
     memmove(&log->dead[at + 1], &log->dead[at], (log->dead_count - at) * sizeof(log->dead[0]));
@@ -298,14 +295,14 @@ arvo__simple_outbox_dead(
     arvo_status st = ARVO_OK;
     struct simple_log *log = delivery_lock(self);
     struct simple_delivery *row = delivery_find(log, seq, claim);
-    if (row != NULL && (!dead_reserve(log) || !delivery_failed(log, row, error))) {
+    if (row != NULL && (!arvo__simple_log_dead_reserve(log) || !delivery_failed(log, row, error))) {
         st = arvo__nomem(err);
     } else if (row != NULL) {
         delivery_let_go_behind(row, claim);
         arvo__simple_log_outbox_take(log, row->event);
         row->claimed_until_ms = 0;
         row->due_ms = delivery_now(log);
-        dead_add(log, row->event);
+        arvo__simple_log_dead_add(log, row->event);
         arvo__simple_queues_wake(log);
     }
     (void)pthread_mutex_unlock(&log->mutex);

@@ -276,25 +276,113 @@ arvo__simple_log_outbox_each(
 
 /* ---- History ----------------------------------------------------------- */
 
-/* Events of a history are never freed or changed, so no lock is needed to walk them. */
-arvo_status
-arvo__simple_log_history_each(
-    struct simple_log *log, const struct simple_event *newest, arvo_stored_event_fn each,
-    void *user, arvo_error *err)
+void
+arvo__simple_log_history_add(
+    struct simple_log *log, struct simple_instance *instance, struct simple_event *event)
 {
+    event->refs++;
+    event->older = instance->newest;
+    event->place = event->older != NULL ? event->older->place + 1 : 1;
+    instance->newest = event;
+    log->history_count++;
+}
+
+void
+arvo__simple_log_history_drop(struct simple_log *log, struct simple_instance *instance)
+{
+    while (instance->newest != NULL) {
+        struct simple_event *event = instance->newest;
+        instance->newest = event->older;
+        log->history_count--;
+        arvo__simple_log_event_unref(log, event);
+    }
+}
+
+/* The consumed event of (source, id); NULL: not in this history. */
+static const struct simple_event *
+history_find(const struct simple_event *newest, arvo_str source, arvo_str id)
+{
+    const struct simple_event *at = newest;
+    while (at != NULL) {
+        const char *text = at->text + at->len[0];
+        if (at->direction == ARVO_CONSUMED && at->len[1] == id.len && at->len[2] == source.len &&
+            memcmp(text, id.ptr, id.len) == 0 && memcmp(text + id.len, source.ptr, source.len) == 0)
+            break;
+        at = at->older;
+    }
+    return at;
+}
+
+arvo_status
+arvo__simple_log_pin(
+    struct simple_log *log, struct simple_event *newest, const arvo_str *source, const arvo_str *id,
+    struct simple_pinned *out, arvo_error *err)
+{
+    *out = (struct simple_pinned){ 0 };
+    const struct simple_event *cause = NULL;
+    if (newest != NULL && source != NULL && (cause = history_find(newest, *source, *id)) == NULL)
+        newest = NULL;
     if (newest == NULL)
         return ARVO_OK;
-    const size_t count = (size_t)newest->place;
-    const struct simple_event **events = arvo__alloc(log->allocator, count * sizeof(events[0]));
-    if (events == NULL)
+    out->cap = (size_t)(newest->place - (cause != NULL ? cause->place : 0));
+    if (out->cap == 0)
+        return ARVO_OK;
+    out->events = arvo__alloc(log->allocator, out->cap * sizeof(out->events[0]));
+    if (out->events == NULL)
         return arvo__nomem(err);
-    for (const struct simple_event *at = newest; at != NULL; at = at->older)
-        events[at->place - 1] = at;
-    for (size_t i = 0; i < count && arvo__simple_log_show(events[i], each, user); i++) {
+
+    (void)pthread_mutex_lock(&log->mutex);
+    for (struct simple_event *at = newest; at != cause; at = at->older) {
+        if (cause != NULL && at->cause != cause->seq)
+            continue;
+        at->refs++;
+        out->events[out->cap - ++out->count] = at;
     }
-    arvo__free(log->allocator, events, count * sizeof(events[0]));
+    (void)pthread_mutex_unlock(&log->mutex);
     return ARVO_OK;
 }
+
+void
+arvo__simple_log_show_pinned(
+    struct simple_log *log, struct simple_pinned *pinned, arvo_stored_event_fn each, void *user)
+{
+    struct simple_event **events = pinned->events + (pinned->cap - pinned->count);
+    if (pinned->events == NULL)
+        return;
+    for (size_t i = 0; i < pinned->count && arvo__simple_log_show(events[i], each, user); i++) {
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < pinned->count; i++)
+        arvo__simple_log_event_unref(log, events[i]);
+    (void)pthread_mutex_unlock(&log->mutex);
+    arvo__free(log->allocator, pinned->events, pinned->cap * sizeof(pinned->events[0]));
+}
+
+/* ---- Definitions ------------------------------------------------------- */
+
+bool
+arvo__simple_log_definition_add(struct simple_log *log, arvo_str hash, arvo_str document)
+{
+    for (const struct simple_definition *at = log->definitions; at != NULL; at = at->next) {
+        if (at->hash_len == hash.len && memcmp(at->text, hash.ptr, hash.len) == 0)
+            return true;
+    }
+    uint8_t size_class = 0;
+    struct simple_definition *definition =
+        arvo__pool_alloc(&log->pool, sizeof(*definition) + hash.len + document.len, &size_class);
+    if (definition == NULL)
+        return false;
+    *definition = (struct simple_definition){ .next = log->definitions,
+                                              .hash_len = (uint32_t)hash.len,
+                                              .document_len = (uint32_t)document.len,
+                                              .size_class = size_class };
+    memcpy(definition->text, hash.ptr, hash.len);
+    memcpy(definition->text + hash.len, document.ptr, document.len);
+    log->definitions = definition;
+    return true;
+}
+
+/* ---- Order ------------------------------------------------------------- */
 
 size_t
 arvo__simple_log_order_get(

@@ -177,17 +177,29 @@ arvo__simple_queues_reserve(struct simple_log *log, size_t more)
 
 /* The link that holds the oldest row of the subject, or the NULL at the end of its bucket. */
 static struct simple_delivery **
-queues_find(const struct simple_queues *queues, const struct simple_event *event, uint64_t hash)
+queues_link(const struct simple_queues *queues, arvo_str subject, uint64_t hash)
 {
     struct simple_delivery **link = queues_bucket(queues, hash);
     while (*link != NULL) {
         const struct simple_event *other = (*link)->event;
-        if ((*link)->hash == hash && other->len[0] == event->len[0] &&
-            memcmp(other->text, event->text, event->len[0]) == 0)
+        if ((*link)->hash == hash && other->len[0] == subject.len &&
+            memcmp(other->text, subject.ptr, subject.len) == 0)
             break;
         link = &(*link)->bucket_next;
     }
     return link;
+}
+
+static struct simple_delivery **
+queues_find(const struct simple_queues *queues, const struct simple_event *event, uint64_t hash)
+{
+    return queues_link(queues, (arvo_str){ event->text, event->len[0] }, hash);
+}
+
+bool
+arvo__simple_queues_has(const struct simple_queues *queues, arvo_str subject, uint64_t hash)
+{
+    return queues->subject_count > 0 && *queues_link(queues, subject, hash) != NULL;
 }
 
 /* `row` is the oldest of its subject from now on. */
@@ -220,6 +232,18 @@ arvo__simple_delivery_new(struct simple_log *log, struct simple_event *event, ui
     *row = (struct simple_delivery){ .event = event, .hash = hash, .size_class = size_class };
     event->delivery = row;
     return true;
+}
+
+struct simple_text *
+arvo__simple_text_new(struct simple_log *log, arvo_str text)
+{
+    uint8_t size_class = 0;
+    struct simple_text *copy = arvo__pool_alloc(&log->pool, sizeof(*copy) + text.len, &size_class);
+    if (copy == NULL)
+        return NULL;
+    *copy = (struct simple_text){ .refs = 1, .len = (uint32_t)text.len, .size_class = size_class };
+    memcpy(copy->text, text.ptr, text.len);
+    return copy;
 }
 
 void

@@ -46,6 +46,29 @@ arvo__simple_instance_subject(const struct simple_instance *instance)
     return (arvo_str){ instance->text, instance->len[0] };
 }
 
+void
+arvo__simple_instance_init(struct simple_instance *block, arvo_str subject, uint64_t hash)
+{
+    const uint8_t size_class = block->size_class;
+    *block = (struct simple_instance){ .hash = hash };
+    for (size_t i = 1; i < ARVO__RECORD_STRINGS; i++)
+        block->len[i] = SIMPLE_LEN_NONE;
+    block->size_class = size_class;
+    block->len[0] = (uint32_t)subject.len;
+    memcpy(block->text, subject.ptr, subject.len);
+}
+
+void
+arvo__simple_instance_move(
+    struct simple_instance *block, const struct simple_instance *old, size_t text_bytes)
+{
+    const uint8_t size_class = block->size_class;
+    memcpy(block, old, offsetof(struct simple_instance, text) + text_bytes);
+    block->size_class = size_class;
+    for (size_t i = 0; i < old->inbox_count; i++)
+        *arvo__simple_inbox_at(block, i) = *arvo__simple_inbox_at(old, i);
+}
+
 /* The subject, the first string, is there already and stays. */
 void
 arvo__simple_instance_put(struct simple_instance *instance, const arvo_record *record)
@@ -196,6 +219,24 @@ arvo__simple_table_add(struct simple_table *table, struct simple_instance *insta
 {
     table_insert(table, table_tag(instance->hash), instance);
     table->count++;
+}
+
+/* Those behind the gap that hash to it or before it move up, so that no probe ends too early. */
+void
+arvo__simple_table_remove(struct simple_table *table, struct simple_instance **slot)
+{
+    const size_t mask = table->cap - 1;
+    size_t gap = (size_t)(slot - table->slots);
+    for (size_t i = (gap + 1) & mask; table->tags[i] != 0; i = (i + 1) & mask) {
+        const size_t home = table->tags[i] & mask;
+        if (((i - home) & mask) < ((i - gap) & mask))
+            continue;
+        table->tags[gap] = table->tags[i];
+        table->slots[gap] = table->slots[i];
+        gap = i;
+    }
+    table->tags[gap] = 0;
+    table->count--;
 }
 
 void

@@ -360,6 +360,51 @@ test_simple__outbox_begins_with_the_first_listing(void **state)
     arvo_memory_close(s.memory);
 }
 
+/* The store as rows, in another store. */
+struct copied {
+    arvo_row rows[32];
+    size_t count, next;
+};
+
+static bool
+copy_row(void *user, const arvo_row *row)
+{
+    struct copied *copied = user;
+    assert_true(copied->count < ARVO_COUNT_OF(copied->rows));
+    copied->rows[copied->count++] = *row; /* its strings live as long as the store */
+    return true;
+}
+
+static arvo_status
+next_row(void *user, const arvo_row **out_row, arvo_error *err)
+{
+    struct copied *copied = user;
+    (void)err;
+    *out_row = copied->next < copied->count ? &copied->rows[copied->next] : NULL;
+    copied->next++;
+    return ARVO_OK;
+}
+
+static bool
+no_row(void *user, const arvo_row *row)
+{
+    (void)user, (void)row;
+    return false;
+}
+
+static void
+test_simple__whole_store_needs_its_history(void **state)
+{
+    (void)state;
+    struct store s;
+    store_open(&s, "memory:");
+    assert_int_equal(s.ops->dump(s.self, no_row, NULL, &s.err), ARVO_E_UNSUPPORTED);
+    assert_non_null(strstr(s.err.text, "memory:?history=on"));
+    struct copied none = { 0 };
+    assert_int_equal(s.ops->load(s.self, next_row, &none, &s.err), ARVO_E_UNSUPPORTED);
+    arvo_memory_close(s.memory);
+}
+
 static void
 test_simple__full_outbox_refuses(void **state)
 {
@@ -448,7 +493,33 @@ fail_a_delivery(const arvo_memory_ops *ops, void *self, arvo_error *err)
     return st;
 }
 
-/* Open, lock, commit with everything, list, look, deliver, close. */
+static arvo_status
+copy_store(const arvo_memory_ops *ops, void *self, const arvo_allocator *allocator, arvo_error *err)
+{
+    struct copied copied = { 0 };
+    arvo_memory *memory = NULL;
+    arvo_status st = ops->dump(self, copy_row, &copied, err);
+    if (st == ARVO_OK)
+        st = arvo__memory_open("memory:?history=on", NULL, allocator, &memory, err);
+    if (st != ARVO_OK)
+        return st;
+    for (size_t i = 0; i < copied.count; i++) {
+        if (copied.rows[i].kind == ARVO_ROW_RECORD)
+            copied.rows[i].record = store_record(ARVO_STR("s")); /* the dump's copy is gone */
+        copied.rows[i].record.revision = 1;
+    }
+    st = ops->load(arvo_memory_self(memory), next_row, &copied, err);
+    if (st != ARVO_OK) {
+        /* Nothing of it is there. */
+        arvo_memory_stats stats;
+        assert_int_equal(ops->stats(arvo_memory_self(memory), &stats, err), ARVO_OK);
+        assert_int_equal(stats.active + stats.events + stats.outbox + stats.dead, 0);
+    }
+    arvo_memory_close(memory);
+    return st;
+}
+
+/* Open, lock, commit with everything, list, look, deliver, copy, close. */
 static arvo_status
 whole_life(struct budget *budget)
 {
@@ -500,6 +571,8 @@ whole_life(struct budget *budget)
         st = ops->history(self, record.subject, count_event, &count, &err);
     if (st == ARVO_OK)
         st = fail_a_delivery(ops, self, &err);
+    if (st == ARVO_OK)
+        st = copy_store(ops, self, &allocator, &err);
     arvo_memory_close(memory);
     if (st == ARVO_OK)
         assert_int_equal(count, 12 + 13);
@@ -707,6 +780,7 @@ main(void)
         cmocka_unit_test(test_simple__inbox_zero_keeps_none),
         cmocka_unit_test(test_simple__outcomes_age_and_keys_stay),
         cmocka_unit_test(test_simple__outbox_begins_with_the_first_listing),
+        cmocka_unit_test(test_simple__whole_store_needs_its_history),
         cmocka_unit_test(test_simple__full_outbox_refuses),
         cmocka_unit_test(test_simple__running_out_of_memory_changes_nothing),
         cmocka_unit_test(test_simple__warm_cycle_allocates_nothing),
