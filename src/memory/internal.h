@@ -124,6 +124,7 @@ typedef struct arvo__leases {
     uint64_t fence;       /* newest given out, over all subjects of this table */
     uint64_t token_state; /* of the generator of tokens; its seed came from the platform */
     uint64_t token_key;
+    bool is_interrupted;
     const arvo_platform *platform;
     const arvo_allocator *allocator;
     arvo__pool *pool;
@@ -155,6 +156,12 @@ void arvo__leases_count(
 
 /* How many stand in line. */
 uint32_t arvo__leases_waiters(const arvo__leases *leases, arvo_str subject, uint64_t hash);
+
+/* true: all who wait leave their lines as if their time was over, and nobody waits until false. */
+void arvo__leases_interrupt(arvo__leases *leases, bool on);
+
+/* Let a held lease end later; lease->expires_ms is set. false: it is lost, or over. */
+bool arvo__leases_renew(arvo__leases *leases, uint64_t hash, arvo_lease *lease, int64_t ttl_ms);
 
 /* Give a held lease other numbers: a store that has its own fence puts it in here. */
 void arvo__leases_replace(

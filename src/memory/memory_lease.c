@@ -217,7 +217,7 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
         const int64_t now = leases->platform->time_ms(leases->platform->self);
         is_free = row->first == &self && lease_is_free(row, now);
         const int64_t real = arvo__real_ms();
-        if (is_free || real >= deadline)
+        if (is_free || real >= deadline || leases->is_interrupted)
             break;
         int64_t until = deadline;
         if (row->first == &self) {
@@ -322,6 +322,30 @@ arvo__leases_replace(
     struct arvo__lease_row *row = lease_find_owned(leases, hash, from);
     if (row != NULL)
         row->lease = *to;
+}
+
+bool
+arvo__leases_renew(arvo__leases *leases, uint64_t hash, arvo_lease *lease, int64_t ttl_ms)
+{
+    const int64_t now = leases->platform->time_ms(leases->platform->self);
+    struct arvo__lease_row *row = lease_find_owned(leases, hash, lease);
+    if (row == NULL || row->lease.expires_ms <= now)
+        return false;
+    lease->expires_ms = row->lease.expires_ms = now + arvo__memory_ttl(ttl_ms);
+    return true;
+}
+
+void
+arvo__leases_interrupt(arvo__leases *leases, bool on)
+{
+    leases->is_interrupted = on;
+    for (size_t i = 0; on && i < leases->bucket_count; i++) {
+        for (struct arvo__lease_row *row = leases->buckets[i]; row != NULL; row = row->next) {
+            for (struct arvo__lease_waiter *waiter = row->first; waiter != NULL;
+                 waiter = waiter->next)
+                (void)pthread_cond_signal(&waiter->cond);
+        }
+    }
 }
 
 uint32_t

@@ -97,6 +97,40 @@ simple_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error 
     return ARVO_OK;
 }
 
+static arvo_status
+simple_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err)
+{
+    const arvo_status st = arvo__memory_subject_check(subject, "renew", err);
+    if (st != ARVO_OK)
+        return st;
+    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
+    struct simple_shard *shard = simple_shard_of(self, hash);
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    const bool is_renewed = arvo__leases_renew(&shard->leases, hash, lease, ttl_ms);
+    (void)pthread_mutex_unlock(&shard->mutex);
+    if (is_renewed)
+        return ARVO_OK;
+    return arvo__fail(
+        err, ARVO_E_STALE, "memory renew: the lease with fence %llu is lost",
+        (unsigned long long)lease->fence);
+}
+
+static void
+simple_interrupt(void *self, bool on)
+{
+    struct simple_store *store = self;
+    for (size_t i = 0; i < SIMPLE_SHARDS; i++) {
+        struct simple_shard *shard = &store->shards[i];
+        (void)pthread_mutex_lock(&shard->mutex);
+        arvo__leases_interrupt(&shard->leases, on);
+        (void)pthread_mutex_unlock(&shard->mutex);
+    }
+    (void)pthread_mutex_lock(&store->log.mutex);
+    arvo__simple_queues_interrupt(&store->log, on);
+    (void)pthread_mutex_unlock(&store->log.mutex);
+}
+
 /* ---- Events ------------------------------------------------------------ */
 
 /* Copied, so that it is shown without the lock. *out_copy NULL: it has left the ring. */
@@ -322,6 +356,8 @@ static const arvo_memory_ops simple_ops = {
     .list = simple_list,
     .history = simple_history,
     .keeps_history = simple_keeps_history,
+    .renew = simple_renew,
+    .interrupt = simple_interrupt,
     .outbox_claim = arvo__simple_outbox_claim,
     .outbox_retry = arvo__simple_outbox_retry,
     .outbox_dead = arvo__simple_outbox_dead,

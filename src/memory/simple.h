@@ -187,6 +187,7 @@ struct simple_queues {
     struct simple_heap sleeping; /* claimed or not yet due, by when that ends */
     pthread_cond_t cond;         /* something may be claimed */
     uint32_t waiters;
+    bool is_interrupted; /* nobody waits */
 };
 
 struct simple_log {
@@ -265,6 +266,7 @@ struct simple_delivery *arvo__simple_queues_claim(
     struct simple_log *log, const uint8_t *token, int64_t now, int64_t until_ms);
 /* Whether something may be claimed at `now`; if not, *out_wake_ms is when it may. */
 bool arvo__simple_queues_have(const struct simple_log *log, int64_t now, int64_t *out_wake_ms);
+void arvo__simple_queues_interrupt(struct simple_log *log, bool on);
 void arvo__simple_queues_wake(struct simple_log *log); /* whoever waits for something to claim */
 
 bool arvo__simple_delivery_new(struct simple_log *log, struct simple_event *event, uint64_t hash);

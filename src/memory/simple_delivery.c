@@ -220,7 +220,8 @@ arvo__simple_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err)
     for (;;) {
         int64_t wake_ms = 0;
         const int64_t now = delivery_now(log), real = arvo__real_ms();
-        if (arvo__simple_queues_have(log, now, &wake_ms) || real >= deadline)
+        if (arvo__simple_queues_have(log, now, &wake_ms) || real >= deadline ||
+            log->queues.is_interrupted)
             break;
         const int64_t left = wake_ms != INT64_MAX ? wake_ms - now : INT64_MAX;
         const int64_t look = real + (left < DELIVERY_LOOK_MS ? left : DELIVERY_LOOK_MS);

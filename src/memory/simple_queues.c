@@ -265,6 +265,14 @@ arvo__simple_delivery_free(struct simple_log *log, struct simple_event *event)
 }
 
 void
+arvo__simple_queues_interrupt(struct simple_log *log, bool on)
+{
+    log->queues.is_interrupted = on;
+    if (on)
+        (void)pthread_cond_broadcast(&log->queues.cond);
+}
+
+void
 arvo__simple_queues_wake(struct simple_log *log)
 {
     if (log->queues.waiters > 0)

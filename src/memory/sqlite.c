@@ -1,17 +1,19 @@
 /* The SQLite store ("sqlite:PATH").
  *
- * Layout, schema version 1 (docs/store-format.md is the contract):
+ * Layout, schema version 2 (docs/store-format.md is the contract):
  *
  *   subject     id -> text                     every subject seen, each text once
+ *     index subject_hash (hash)                found by a keyed hash, which is short
  *   instance    id -> record                   its columns are the record's members; JSON as text
  *   definition  hash -> document               each machine definition once
  *   event       seq -> event                   consumed (0) and produced (1), each event once;
  *                                              a produced one names the consumed one as its cause
  *     index event_subject (subject_id, direction, source, id): history, and the inbox
  *   outbox      seq                            produced events that are not done
- *   lease       subject -> fence, token, expiry, owner; a row while it is held
- *   fence       one row: the newest fence given out
+ *   store       one row: the newest fence reserved, the key of the hash
  *   record      a view: instance with its subject
+ *
+ * Leases are in PATH-lease (sqlite_shared.c).
  *
  * Files: sqlite_open.c whose file, schema, migration; sqlite_conn.c connections,
  * sqlite_statement.c their statements and errors; sqlite_writer.c the queue of
@@ -34,7 +36,7 @@ sqlite_close(void *self)
     struct sqlite_store *store = self;
     arvo__sqlite_readers_fini(store);
     arvo__sqlite_writer_fini(&store->writer);
-    arvo__sqlite_owner_close(store);
+    arvo__sqlite_shared_close(store);
     arvo__leases_fini(&store->gate);
     arvo__pool_fini(&store->gate_pool);
     (void)pthread_mutex_destroy(&store->gate_mutex);
@@ -54,6 +56,9 @@ static const arvo_memory_ops sqlite_ops = {
     .outbox_done = arvo__sqlite_outbox_done,
     .list = arvo__sqlite_list,
     .history = arvo__sqlite_history,
+    .lock_read = arvo__sqlite_lock_read,
+    .renew = arvo__sqlite_renew,
+    .interrupt = arvo__sqlite_interrupt,
     .close = sqlite_close,
 };
 
@@ -89,7 +94,7 @@ sqlite_store_new(
         return arvo__nomem(err);
     store->allocator = allocator;
     store->platform = platform;
-    store->owner_fd = -1;
+    store->lease_fd = -1;
     arvo__pool_init(&store->gate_pool, allocator, 0);
     arvo_status st = ARVO_OK;
     if (pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
@@ -138,8 +143,6 @@ arvo__memory_sqlite_open(
     st = sqlite_path(rest, store, err);
     if (st == ARVO_OK)
         st = arvo__sqlite_open_file(store, pages, err);
-    if (st == ARVO_OK && !store->is_read_only)
-        arvo__sqlite_owner_open(store);
     if (st == ARVO_OK)
         st = arvo__memory_new(&sqlite_ops, store, allocator, out, err);
     if (st != ARVO_OK)

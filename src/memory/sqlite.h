@@ -25,10 +25,11 @@
 #define SQL_WRITER_OPTIONS                                                                         \
     "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768"
 #define SQL_READER_OPTIONS "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
+#define SQL_LEASES_MAX     8192u /* held at once, by all processes together */
 #define SQL_ROWS_DEFAULT   ((size_t)1000)
 #define SQL_PATH_BYTES_MAX ((size_t)4096)
 #define SQL_APPLICATION_ID 0x4172766f /* "Arvo" */
-#define SQL_SCHEMA_VERSION 1
+#define SQL_SCHEMA_VERSION 2
 
 /* Every statement, prepared on its first use. */
 #define SQL_RECORD_COLUMNS                                                                         \
@@ -44,10 +45,10 @@
     X(JOB_BEGIN, "SAVEPOINT job")                                                                  \
     X(JOB_END, "RELEASE job")                                                                      \
     X(JOB_UNDO, "ROLLBACK TO job")                                                                 \
-    X(SUBJECT_FIND, "SELECT id FROM subject WHERE subject = ?1")                                   \
-    X(SUBJECT_ADD, "INSERT INTO subject (subject) VALUES (?1)")                                    \
+    X(SUBJECT_FIND, "SELECT id FROM subject WHERE hash = ?1 AND subject = ?2")                     \
+    X(SUBJECT_ADD, "INSERT INTO subject (hash, subject) VALUES (?1, ?2)")                          \
     X(RECORD_READ, "SELECT " SQL_RECORD_COLUMNS " FROM subject s JOIN instance i ON i.id = s.id "  \
-                   "WHERE s.subject = ?1")                                                         \
+                   "WHERE s.hash = ?1 AND s.subject = ?2")                                         \
     X(RECORD_LIST,                                                                                 \
       "SELECT " SQL_RECORD_COLUMNS " FROM instance i JOIN subject s ON s.id = i.id "               \
       "WHERE i.id > ?1 AND (?3 IS NULL OR i.orchestrator = ?3) ORDER BY i.id LIMIT ?4")            \
@@ -80,11 +81,8 @@
     X(OUTBOX_LIST,                                                                                 \
       "SELECT " SQL_EVENT_COLUMNS ", s.subject FROM outbox o JOIN event e ON e.seq = o.seq "       \
       "JOIN subject s ON s.id = e.subject_id WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2")            \
-    X(FENCE_NEXT, "UPDATE fence SET newest = newest + 1 RETURNING newest")                         \
-    X(LEASE_GET, "SELECT fence, token, expires_ms, owner FROM lease WHERE subject = ?1")           \
-    X(LEASE_PUT, "INSERT OR REPLACE INTO lease (subject, fence, token, expires_ms, owner) "        \
-                 "VALUES (?1, ?2, ?3, ?4, ?5)")                                                    \
-    X(LEASE_DROP, "DELETE FROM lease WHERE subject = ?1 AND fence = ?2 AND token = ?3")
+    X(STORE_GET, "SELECT newest_fence, hash_seed FROM store")                                      \
+    X(FENCE_RESERVE, "UPDATE store SET newest_fence = newest_fence + ?1 RETURNING newest_fence")
 
 enum sqlite_statement {
 #define SQL_STATEMENT_ENUM(name, sql) SQL_##name,
@@ -153,6 +151,7 @@ struct sqlite_store {
     const arvo_platform *platform;
     char path[SQL_PATH_BYTES_MAX]; /* for error lines */
     bool is_read_only;
+    uint64_t hash_seed; /* of subjects in the file */
 
     struct sqlite_writer writer; /* of mode=ro: it only opened the file */
     struct sqlite_readers readers;
@@ -162,9 +161,11 @@ struct sqlite_store {
     arvo__pool gate_pool;
     arvo__leases gate;
 
-    /* A byte of PATH-lease that this process keeps locked while it lives. */
-    int owner_fd;  /* -1: none */
-    int64_t owner; /* offset of that byte; 0: it could not be locked */
+    /* PATH-lease, mapped; none of it in mode=ro. */
+    int lease_fd; /* -1: none */
+    struct sqlite_shared *shared;
+    int64_t owner; /* offset of the byte that this store keeps locked while it is open */
+    atomic_bool is_interrupted;
 };
 
 /* ---- sqlite_writer.c ------------------------------------------------------- */
@@ -199,6 +200,8 @@ arvo_status arvo__sqlite_fail(const struct sqlite_conn *conn, const char *what, 
 /* Ready to bind. NULL: it could not be prepared; see arvo__sqlite_fail(). */
 sqlite3_stmt *arvo__sqlite_get(struct sqlite_conn *conn, enum sqlite_statement id);
 bool arvo__sqlite_bind_str(sqlite3_stmt *stmt, int index, arvo_str text);
+/* A subject as ?1 (its hash) and ?2. */
+bool arvo__sqlite_bind_subject(struct sqlite_conn *conn, sqlite3_stmt *stmt, arvo_str subject);
 arvo_str arvo__sqlite_column_str(sqlite3_stmt *stmt, int column);
 /* Step to the end, reset. */
 bool arvo__sqlite_run(sqlite3_stmt *stmt);
@@ -226,21 +229,72 @@ arvo_status arvo__sqlite_migrate(
 arvo_status arvo__sqlite_open_fail(const struct sqlite_conn *conn, arvo_error *err);
 arvo_status arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err);
 
+/* ---- sqlite_shared.c: leases between processes -------------------------------- */
+
+arvo_status
+arvo__sqlite_shared_open(struct sqlite_store *store, uint64_t newest_fence, arvo_error *err);
+void arvo__sqlite_shared_close(struct sqlite_store *store);
+/* Whether PATH-lease is still the file that others would open. */
+bool arvo__sqlite_shared_is_there(const struct sqlite_store *store);
+
+/* lease->token is given; the rest is set when it is acquired. ARVO_E_FULL: SQL_LEASES_MAX. */
+arvo_status arvo__sqlite_shared_acquire(
+    struct sqlite_store *store, arvo_str subject, int64_t ttl_ms, int64_t wait_ms,
+    bool *out_acquired, arvo_lease *lease, arvo_error *err);
+void
+arvo__sqlite_shared_release(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
+arvo_status arvo__sqlite_shared_renew(
+    struct sqlite_store *store, arvo_str subject, arvo_lease *lease, int64_t ttl_ms,
+    arvo_error *err);
+/* ARVO_E_STALE unless the lease is the subject's newest, and not over. From then on nobody takes it
+ * over, until the end is told; whether it is told twice, or of a lease that is lost, is all one. */
+arvo_status arvo__sqlite_shared_commit_begin(
+    struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, int64_t now,
+    arvo_error *err);
+void arvo__sqlite_shared_commit_end(
+    struct sqlite_store *store, arvo_str subject, const arvo_lease *lease, bool release);
+/* `count` numbers up to `newest` were reserved in the database. */
+arvo_status arvo__sqlite_shared_add_fences(
+    struct sqlite_store *store, uint64_t newest, uint64_t count, arvo_error *err);
+void arvo__sqlite_shared_interrupt(struct sqlite_store *store);
+/* Whether somebody holds the subject's lease now. */
+bool arvo__sqlite_shared_is_held(struct sqlite_store *store, arvo_str subject);
+arvo_status arvo__sqlite_shared_count(
+    struct sqlite_store *store, uint64_t *out_held, uint64_t *out_expired, arvo_error *err);
+
+/* The processes' line in front of SQLite's write lock. */
+struct sqlite_turn {
+    bool is_taken;
+    arvo_lease lease;
+};
+void arvo__sqlite_turn_take(struct sqlite_store *store, struct sqlite_turn *turn);
+void arvo__sqlite_turn_give(struct sqlite_store *store, struct sqlite_turn *turn);
+
+/* A number that each durable transaction of any process changes, and a wait for the next change:
+ * look at the number, look for work, wait. Ends at once when the store is interrupted. */
+uint32_t arvo__sqlite_commits_seen(struct sqlite_store *store);
+void arvo__sqlite_commits_tell(struct sqlite_store *store);
+void arvo__sqlite_commits_wait(struct sqlite_store *store, uint32_t seen, int64_t timeout_ms);
+
 /* ---- sqlite_lease.c ---------------------------------------------------- */
 
-void arvo__sqlite_owner_open(struct sqlite_store *store);
-void arvo__sqlite_owner_close(struct sqlite_store *store);
 arvo_status arvo__sqlite_lock(
     void *self, arvo_str subject, int64_t ttl_ms, int64_t wait_ms, bool *out_acquired,
     arvo_lease *out, arvo_error *err);
 arvo_status
 arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error *err);
-/* Within a transaction: ARVO_E_STALE unless the lease is the subject's, and not expired. */
-arvo_status arvo__sqlite_lease_check(
-    struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease, int64_t now,
+arvo_status arvo__sqlite_lock_read(
+    void *self, const arvo_lock_request *request, arvo_arena *arena, arvo_locked *out,
     arvo_error *err);
-bool arvo__sqlite_lease_drop(struct sqlite_conn *conn, arvo_str subject, const arvo_lease *lease);
-/* The lease is gone from the file: let the next one in this process have it. */
+arvo_status arvo__sqlite_renew(
+    void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err);
+void arvo__sqlite_interrupt(void *self, bool on);
+/* ARVO_E_STALE, as a line. */
+arvo_status arvo__sqlite_lease_lost(
+    const struct sqlite_store *store, const char *what, const arvo_lease *lease, arvo_error *err);
+/* A new range of fences, from the database to PATH-lease. */
+arvo_status arvo__sqlite_reserve_fences(struct sqlite_store *store, arvo_error *err);
+/* The lease is given back: let the next one in this process have it. */
 void arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
 
 /* ---- sqlite_commit.c --------------------------------------------------- */
@@ -267,6 +321,10 @@ arvo_status arvo__sqlite_list(
     void *self, const arvo_record_query *query, arvo_record_fn each, void *user, arvo_error *err);
 arvo_status arvo__sqlite_history(
     void *self, arvo_str subject, arvo_stored_event_fn each, void *user, arvo_error *err);
+/* Record and inbox of a subject that is locked, from one moment. */
+arvo_status arvo__sqlite_read_locked(
+    struct sqlite_store *store, const arvo_lock_request *request, arvo_arena *arena,
+    arvo_locked *out, arvo_error *err);
 /* 0: the subject is not known. */
 arvo_status arvo__sqlite_subject_id(
     struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err);

@@ -42,7 +42,7 @@ commit_subject_id(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo
     if (st != ARVO_OK || *out != 0)
         return st;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_ADD);
-    if (!bind_strs(stmt, 1, &subject, 1) || !arvo__sqlite_run(stmt))
+    if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, subject) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     *out = sqlite3_last_insert_rowid(conn->db);
     return ARVO_OK;
@@ -213,7 +213,8 @@ commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
     arvo_status st = ARVO_OK;
 
     if (commit->lease != NULL)
-        st = arvo__sqlite_lease_check(conn, commit->subject, commit->lease, now, err);
+        st =
+            arvo__sqlite_shared_commit_begin(conn->store, commit->subject, commit->lease, now, err);
     if (st == ARVO_OK && (commit->record != NULL || has_events))
         st = commit_subject_id(conn, commit->subject, &subject_id, err);
     if (st == ARVO_OK && commit->consumed != NULL)
@@ -224,9 +225,6 @@ commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
         st = commit_produced(conn, commit, subject_id, cause, now, err);
     if (st == ARVO_OK && commit->outbox_done != 0)
         st = commit_outbox_done(conn, commit->outbox_done, err);
-    if (st == ARVO_OK && commit->release &&
-        !arvo__sqlite_lease_drop(conn, commit->subject, commit->lease))
-        st = arvo__sqlite_fail(conn, COMMIT, err);
     return st;
 }
 
@@ -273,6 +271,17 @@ commit_bytes(const arvo_commit *commits, size_t count)
     return bytes;
 }
 
+/* What is behind the transaction, whatever came of it. */
+static void
+commit_release(struct sqlite_store *store, const arvo_commit *commit, bool release)
+{
+    if (commit->lease == NULL)
+        return;
+    arvo__sqlite_shared_commit_end(store, commit->subject, commit->lease, release);
+    if (release)
+        arvo__sqlite_gate_leave(store, commit->subject, commit->lease);
+}
+
 arvo_status
 arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err)
 {
@@ -291,15 +300,11 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
     job.bytes = commit_bytes(commits, count);
     job.is_light = false;
     st = arvo__sqlite_job(store, &job, err);
-    if (st != ARVO_OK)
-        return st;
-
-    atomic_fetch_add_explicit(&store->writer.commits, count, memory_order_relaxed);
-    for (size_t i = 0; i < count; i++) {
-        if (commits[i].release)
-            arvo__sqlite_gate_leave(store, commits[i].subject, commits[i].lease);
-    }
-    return ARVO_OK;
+    if (st == ARVO_OK)
+        atomic_fetch_add_explicit(&store->writer.commits, count, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++)
+        commit_release(store, &commits[i], st == ARVO_OK && commits[i].release);
+    return st;
 }
 
 arvo_status

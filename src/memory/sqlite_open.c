@@ -16,11 +16,19 @@
 
 /* ---- Schema ------------------------------------------------------------ */
 
-static const char schema_v1[] =
+#define SCHEMA_RECORD_VIEW                                                                         \
+    "CREATE VIEW record AS"                                                                        \
+    " SELECT s.subject, i.parent_subject, i.orchestrator, i.version, i.status, i.value, i.state,"  \
+    " i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms"        \
+    " FROM instance i JOIN subject s ON s.id = i.id;"
+
+static const char schema[] =
     "CREATE TABLE subject ("
     " id INTEGER PRIMARY KEY,"
-    " subject TEXT NOT NULL UNIQUE"
+    " hash INTEGER NOT NULL,"
+    " subject TEXT NOT NULL"
     ") STRICT;"
+    "CREATE INDEX subject_hash ON subject (hash);"
     "CREATE TABLE instance ("
     " id INTEGER PRIMARY KEY REFERENCES subject (id),"
     " revision INTEGER NOT NULL,"
@@ -58,22 +66,32 @@ static const char schema_v1[] =
     "CREATE TABLE outbox ("
     " seq INTEGER PRIMARY KEY REFERENCES event (seq)"
     ") STRICT;"
-    "CREATE TABLE fence (newest INTEGER NOT NULL) STRICT;"
-    "INSERT INTO fence (newest) VALUES (0);"
-    "CREATE TABLE lease ("
-    " subject TEXT NOT NULL PRIMARY KEY,"
-    " fence INTEGER NOT NULL,"
-    " token BLOB NOT NULL,"
-    " expires_ms INTEGER NOT NULL,"
-    " owner INTEGER NOT NULL"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE VIEW record AS"
-    " SELECT s.subject, i.parent_subject, i.orchestrator, i.version, i.status, i.value, i.state,"
-    " i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms"
-    " FROM instance i JOIN subject s ON s.id = i.id;";
+    "CREATE TABLE store (newest_fence INTEGER NOT NULL, hash_seed INTEGER NOT NULL) STRICT;"
+    "INSERT INTO store (newest_fence, hash_seed) VALUES (0, random());" SCHEMA_RECORD_VIEW;
+
+/* Subjects are found by a hash: a key of 340 bytes makes an index with twelve to a page. Leases
+ * moved to PATH-lease. */
+static const char from_v1[] =
+    "CREATE TABLE store (newest_fence INTEGER NOT NULL, hash_seed INTEGER NOT NULL) STRICT;"
+    "INSERT INTO store (newest_fence, hash_seed) SELECT newest, random() FROM fence;"
+    "DROP TABLE fence;"
+    "DROP TABLE lease;"
+    "DROP VIEW record;"
+    "CREATE TABLE subject_v2 ("
+    " id INTEGER PRIMARY KEY,"
+    " hash INTEGER NOT NULL,"
+    " subject TEXT NOT NULL"
+    ") STRICT;"
+    "INSERT INTO subject_v2 (id, hash, subject)"
+    " SELECT id, arvo_hash(subject, (SELECT hash_seed FROM store)), subject FROM subject"
+    " ORDER BY id;"
+    "DROP TABLE subject;"
+    "ALTER TABLE subject_v2 RENAME TO subject;"
+    "CREATE INDEX subject_hash ON subject (hash);" SCHEMA_RECORD_VIEW;
 
 const struct sqlite_migration arvo__sqlite_migrations[] = {
-    { 0, 1, schema_v1 },
+    { 0, 2, schema },
+    { 1, 2, from_v1 },
     { 0, 0, NULL },
 };
 
@@ -94,6 +112,21 @@ static bool
 run_sql(sqlite3 *db, const char *sql)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* arvo_hash(text, seed), for migrations. */
+static void
+sql_hash(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    if (text == NULL) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    const uint64_t hash = arvo__hash(
+        text, (size_t)sqlite3_value_bytes(values[0]), (uint64_t)sqlite3_value_int64(values[1]));
+    sqlite3_result_int64(context, (sqlite3_int64)hash);
 }
 
 /* ---- Migration --------------------------------------------------------- */
@@ -138,7 +171,10 @@ arvo__sqlite_migrate(
 
     (void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%d", SQL_APPLICATION_ID);
     /* The version is read within the transaction: another process may be doing the same. */
-    if (!run_sql(db, "BEGIN IMMEDIATE") || !query_int(db, "PRAGMA user_version", &stored) ||
+    if (sqlite3_create_function_v2(
+            db, "arvo_hash", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, sql_hash, NULL, NULL,
+            NULL) != SQLITE_OK ||
+        !run_sql(db, "BEGIN IMMEDIATE") || !query_int(db, "PRAGMA user_version", &stored) ||
         !run_sql(db, pragma))
         st = migrate_fail(db, path, (int)stored, err);
     int version = (int)stored;
@@ -200,6 +236,12 @@ check_identity(struct sqlite_store *store, bool *out_is_new, arvo_error *err)
             err, ARVO_E_VERSION,
             "%s: the store has schema version %lld, this Arvo knows up to %d: use a newer Arvo",
             store->path, (long long)version, SQL_SCHEMA_VERSION);
+    if (store->is_read_only && version < SQL_SCHEMA_VERSION)
+        return arvo__fail(
+            err, ARVO_E_VERSION,
+            "%s: the store has schema version %lld, which mode=ro cannot bring up to date: open it "
+            "once without",
+            store->path, (long long)version);
     return ARVO_OK;
 }
 
@@ -232,7 +274,7 @@ set_wal(struct sqlite_store *store, arvo_error *err)
 static arvo_status
 check_schema(struct sqlite_store *store, arvo_error *err)
 {
-    static const enum sqlite_statement probes[] = { SQL_RECORD_READ, SQL_OUTBOX_LIST, SQL_LEASE_GET,
+    static const enum sqlite_statement probes[] = { SQL_RECORD_READ, SQL_OUTBOX_LIST, SQL_STORE_GET,
                                                     SQL_INBOX_FIND };
     for (size_t i = 0; i < ARVO_COUNT_OF(probes); i++) {
         if (arvo__sqlite_get(&store->writer.conn, probes[i]) == NULL)
@@ -297,6 +339,31 @@ set_options(struct sqlite_store *store, int64_t pages, arvo_error *err)
     return ARVO_OK;
 }
 
+/* What the file says of itself once. */
+static arvo_status
+read_settings(struct sqlite_store *store, uint64_t *out_newest_fence, arvo_error *err)
+{
+    struct sqlite_conn *conn = &store->writer.conn;
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_STORE_GET);
+    const int code = arvo__sqlite_step(stmt);
+    arvo_status st = ARVO_OK;
+    if (code == SQLITE_ROW) {
+        const int64_t newest = sqlite3_column_int64(stmt, 0);
+        *out_newest_fence = newest > 0 ? (uint64_t)newest : 0;
+        store->hash_seed = (uint64_t)sqlite3_column_int64(stmt, 1);
+    } else if (code == SQLITE_DONE) {
+        st = arvo__fail(
+            err, ARVO_E_CORRUPT,
+            "%s: the row of table store is missing; restore the file from a "
+            "backup",
+            store->path);
+    } else {
+        st = arvo__sqlite_fail(conn, "open", err);
+    }
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
 arvo_status
 arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *err)
 {
@@ -319,6 +386,11 @@ arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *er
             store->writer.conn.db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
     if (st == ARVO_OK)
         st = check_schema(store, err);
+    uint64_t newest_fence = 0;
+    if (st == ARVO_OK)
+        st = read_settings(store, &newest_fence, err);
+    if (st == ARVO_OK && !store->is_read_only)
+        st = arvo__sqlite_shared_open(store, newest_fence, err);
     return st;
 }
 

@@ -123,7 +123,7 @@ arvo__sqlite_subject_id(
     struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
 {
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_FIND);
-    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
+    if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, subject))
         return arvo__sqlite_fail(conn, what, err);
     return lookup(conn, stmt, what, out, err);
 }
@@ -146,7 +146,7 @@ record_read(
     arvo_record *out, arvo_error *err)
 {
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_RECORD_READ);
-    if (stmt == NULL || !arvo__sqlite_bind_str(stmt, 1, subject))
+    if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, subject))
         return arvo__sqlite_fail(conn, "read", err);
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
@@ -174,6 +174,36 @@ arvo__sqlite_read(
         st = record_read(conn, subject, arena, out_found, out, err);
         arvo__sqlite_reader_give(store, conn);
     }
+    return st;
+}
+
+static arvo_status
+read_locked(
+    struct sqlite_conn *conn, const arvo_lock_request *request, arvo_arena *arena, arvo_locked *out,
+    arvo_error *err)
+{
+    int64_t id = 0, seq = 0;
+    arvo_status st =
+        record_read(conn, request->subject, arena, &out->has_record, &out->record, err);
+    if (st == ARVO_OK)
+        st = arvo__sqlite_subject_id(conn, request->subject, "read", &id, err);
+    if (st == ARVO_OK && id != 0)
+        st = arvo__sqlite_inbox_seq(conn, id, request->source, request->id, "read", &seq, err);
+    out->is_consumed = seq != 0;
+    return st;
+}
+
+arvo_status
+arvo__sqlite_read_locked(
+    struct sqlite_store *store, const arvo_lock_request *request, arvo_arena *arena,
+    arvo_locked *out, arvo_error *err)
+{
+    struct sqlite_conn *conn = NULL;
+    arvo_status st = arvo__sqlite_reader_take(store, &conn, err);
+    if (st != ARVO_OK)
+        return st;
+    st = read_locked(conn, request, arena, out, err);
+    arvo__sqlite_reader_give(store, conn);
     return st;
 }
 

@@ -112,6 +112,14 @@ arvo__sqlite_bind_str(sqlite3_stmt *stmt, int index, arvo_str text)
            SQLITE_OK;
 }
 
+bool
+arvo__sqlite_bind_subject(struct sqlite_conn *conn, sqlite3_stmt *stmt, arvo_str subject)
+{
+    const uint64_t hash = arvo__hash(subject.ptr, subject.len, conn->store->hash_seed);
+    return sqlite3_bind_int64(stmt, 1, (sqlite3_int64)hash) == SQLITE_OK &&
+           arvo__sqlite_bind_str(stmt, 2, subject);
+}
+
 arvo_str
 arvo__sqlite_column_str(sqlite3_stmt *stmt, int column)
 {

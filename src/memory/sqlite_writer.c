@@ -170,6 +170,7 @@ batch_try(
             writer->known_definition, writer->pending_definition, sizeof(writer->known_definition));
     writer->pending_definition[0] = '\0';
     atomic_fetch_add_explicit(&writer->transactions, 1, memory_order_relaxed);
+    arvo__sqlite_commits_tell(writer->conn.store);
     return BATCH_DONE;
 }
 
@@ -191,6 +192,18 @@ batch_write(struct sqlite_writer *writer, struct sqlite_job *jobs)
         (void)batch_try(writer, job, false, &cause);
         job->next = next;
     }
+}
+
+/* Others may hold the same leases in a new file of that name. */
+static void
+batch_refuse(const struct sqlite_store *store, struct sqlite_job *jobs)
+{
+    for (struct sqlite_job *job = jobs; job != NULL; job = job->next)
+        job->status = arvo__fail(
+            &job->failure, ARVO_E_IO,
+            "%s-lease: %s: the file was removed while the store is in use; close the store and "
+            "open it again",
+            store->path, job->what);
 }
 
 /* ---- Leading ----------------------------------------------------------- */
@@ -218,13 +231,21 @@ queue_take(struct sqlite_writer *writer)
 
 /* Write one batch, `own` in it, and let the next one lead. */
 static void
-lead(struct sqlite_writer *writer, struct sqlite_job *own)
+lead(struct sqlite_store *store, struct sqlite_job *own)
 {
+    struct sqlite_writer *writer = &store->writer;
     (void)pthread_mutex_lock(&writer->mutex);
     struct sqlite_job *jobs = queue_take(writer);
     (void)pthread_mutex_unlock(&writer->mutex);
 
-    batch_write(writer, jobs);
+    if (arvo__sqlite_shared_is_there(store)) {
+        struct sqlite_turn turn;
+        arvo__sqlite_turn_take(store, &turn);
+        batch_write(writer, jobs);
+        arvo__sqlite_turn_give(store, &turn);
+    } else {
+        batch_refuse(store, jobs);
+    }
 
     (void)pthread_mutex_lock(&writer->mutex);
     struct sqlite_job *leader = writer->first;
@@ -285,7 +306,7 @@ arvo__sqlite_job(struct sqlite_store *store, struct sqlite_job *job, arvo_error 
             is_leader = job->is_leader;
         }
         if (is_leader)
-            lead(writer, job);
+            lead(store, job);
     } else {
         job->status = arvo__fail(
             &job->failure, ARVO_E_TIMEOUT,

@@ -493,6 +493,7 @@ store_conformance_run(const store_factory *factory)
         { store_commit_tests, store_commit_test_count },
         { store_delivery_tests, store_delivery_test_count },
         { store_care_tests, store_care_test_count },
+        { store_lease_tests, store_lease_test_count },
     };
     size_t count = 0;
     for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++)

@@ -22,6 +22,7 @@ typedef struct store_factory {
     void *user;
     bool ignores_clock;    /* the store has a clock of its own: expiry is not tested */
     bool keeps_no_history; /* has the function, but was opened without history */
+    bool has_no_line;      /* those who wait for a lease get it in any order */
     size_t many;           /* subjects in the tests that want many; 0: 2000 */
 } store_factory;
 

@@ -30,9 +30,11 @@ int store_teardown(void **state);
 
 #define CASE(name) cmocka_unit_test_setup_teardown(test_store__##name, store_setup, store_teardown)
 
-/* conformance_commit.c, conformance_delivery.c, conformance_care.c */
-extern const struct CMUnitTest store_commit_tests[], store_delivery_tests[], store_care_tests[];
-extern const size_t store_commit_test_count, store_delivery_test_count, store_care_test_count;
+/* conformance_commit.c, conformance_delivery.c, conformance_care.c, conformance_lease.c */
+extern const struct CMUnitTest store_commit_tests[], store_delivery_tests[], store_care_tests[],
+    store_lease_tests[];
+extern const size_t store_commit_test_count, store_delivery_test_count, store_care_test_count,
+    store_lease_test_count;
 
 #define NEED(f, function)                                                                          \
     do {                                                                                           \

@@ -15,6 +15,6 @@ open_custom(void *user, const arvo_platform *platform, arvo_memory **out, arvo_e
 int
 main(void)
 {
-    return store_conformance_run(
-        &(store_factory){ .name = "custom", .open = open_custom, .many = 200 });
+    return store_conformance_run(&(store_factory){
+        .name = "custom", .open = open_custom, .has_no_line = true, .many = 200 });
 }
