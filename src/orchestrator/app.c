@@ -381,6 +381,7 @@ runtime_fill(
         opts->broker != NULL ? *opts->broker : (arvo_broker_opts){ .queue_max = 0 };
     broker_opts.memory = opts->memory;
     broker_opts.platform = opts->platform;
+    broker_opts.telemetry = opts->telemetry;
     broker_opts.on_event = opts->on_event;
     broker_opts.user = opts->user;
     arvo_status st = arvo_broker_new(&broker_opts, &runtime->broker, err);

@@ -31,6 +31,7 @@ struct arvo_broker {
     arvo_allocator allocator_copy;
     const arvo_memory_ops *store; /* NULL: queue only */
     void *store_self;
+    const arvo_telemetry *telemetry;
     bool (*on_event)(void *user, const arvo_delivery *delivery);
     void *user;
     uint32_t queue_max;
@@ -114,6 +115,7 @@ static arvo__carrier
 broker_carrier(arvo_broker *broker)
 {
     return (arvo__carrier){ .store = broker->store,
+                            .telemetry = broker->telemetry,
                             .store_self = broker->store_self,
                             .arena = broker->arena,
                             .text = &broker->text };
@@ -130,12 +132,15 @@ arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err
         broker->allocator_copy = *opts->allocator;
         broker->allocator = &broker->allocator_copy;
     }
+    broker->telemetry = opts->telemetry;
     broker->on_event = opts->on_event;
     broker->user = opts->user;
     broker->queue_max = opts->queue_max != 0 ? opts->queue_max : ARVO_BROKER_QUEUE_MAX_DEFAULT;
     broker->deliveries_max =
         opts->deliveries_max != 0 ? opts->deliveries_max : ARVO_BROKER_DELIVERIES_MAX_DEFAULT;
     arvo_status st = broker_init(broker) ? ARVO_OK : arvo__nomem(err);
+    if (st == ARVO_OK)
+        st = arvo_telemetry_check(opts->telemetry, err);
     if (st == ARVO_OK)
         st = arvo__retry_check(&opts->retry, &broker->retry, err);
     if (st == ARVO_OK && opts->memory != NULL)

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "orchestrator/handler.h"
+
 #define RETRY_ATTEMPTS_LIMIT 1000u
 #define RETRY_CAP_MS_LIMIT   ((int64_t)30 * 24 * 3600 * 1000)
 
@@ -159,8 +161,9 @@ carrier_to_handler(
 {
     delivery->handled_by =
         arvo_handler_is_mock(route->handler) ? ARVO_HANDLED_BY_MOCK : ARVO_HANDLED_BY_HANDLER;
-    arvo_status st = arvo_handler_execute(
-        route->handler, delivery->event, carrier->arena, &delivery->replies, err);
+    arvo_status st = arvo__handler_execute(
+        route->handler, carrier->telemetry, delivery->event, carrier->arena, &delivery->replies,
+        err);
     if (st != ARVO_OK)
         return st;
     const size_t count = delivery->replies.count;

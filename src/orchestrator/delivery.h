@@ -40,10 +40,11 @@ arvo_status arvo__routes_choose(
 typedef struct arvo__carrier {
     const arvo_memory_ops *store; /* where replies are committed; NULL: they are not */
     void *store_self;
-    arvo_arena *arena;     /* of this delivery */
-    arvo_buf *text;        /* scratch */
-    arvo_result result;    /* of an orchestrator: delivery->result points here */
-    arvo_str *reply_texts; /* of a handler: one to a reply */
+    const arvo_telemetry *telemetry; /* of handlers without their own; NULL: off */
+    arvo_arena *arena;               /* of this delivery */
+    arvo_buf *text;                  /* scratch */
+    arvo_result result;              /* of an orchestrator: delivery->result points here */
+    arvo_str *reply_texts;           /* of a handler: one to a reply */
 } arvo__carrier;
 
 /* The compact text of an event, in the arena. */

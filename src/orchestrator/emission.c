@@ -221,15 +221,6 @@ emission_normalise(
     return ARVO_OK;
 }
 
-static arvo_span *
-emission_trace(arvo__execution *x, arvo_str type, int64_t *out_start_ns)
-{
-    if (x->span == NULL)
-        return NULL;
-    const arvo_str name = arvo_arena_printf(x->arena, "createArvoEvent<%.*s>", ARVO_FMT(type));
-    return arvo__trace_phase(x, name.ptr != NULL ? name.ptr : "createArvoEvent", out_start_ns);
-}
-
 /* Make the event of `fields` and put it on the list. */
 static arvo_status
 emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains)
@@ -244,20 +235,21 @@ emission_create(arvo__execution *x, arvo_event *fields, const arvo_json *domains
     if (fields->accesscontrol.ptr == NULL)
         fields->accesscontrol = x->event->accesscontrol;
 
-    int64_t start_ns = 0;
-    arvo_span *span = emission_trace(x, fields->type, &start_ns);
+    arvo_span *span = arvo__trace_phase_of(x, "createArvoEvent", fields->type);
     arvo_error why;
     arvo__error_clear(&why);
     const arvo_status st =
         arvo_event_create(fields, x->orchestrator->platform, x->arena, event, &why);
-    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
-    if (st == ARVO_E_NOMEM)
-        return arvo__nomem(x->err);
-    if (st != ARVO_OK)
-        return arvo__execution_fail(
-            x, ARVO_E_EXECUTION, "ExecutionViolation", "emission of %.*s: %s",
-            ARVO_FMT(fields->type), why.text);
-    return emission_add(x, event, domains);
+    if (st == ARVO_OK)
+        arvo__trace_phase_event(x, span, event);
+    const arvo_status failed = st == ARVO_OK ? ARVO_OK
+                               : st == ARVO_E_NOMEM
+                                   ? arvo__nomem(x->err)
+                                   : arvo__execution_fail(
+                                         x, ARVO_E_EXECUTION, "ExecutionViolation",
+                                         "emission of %.*s: %s", ARVO_FMT(fields->type), why.text);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, 0, failed);
+    return failed == ARVO_OK ? emission_add(x, event, domains) : failed;
 }
 
 /* A type that an expression computed: what the loader refuses where it can read the type. */
@@ -339,10 +331,13 @@ arvo_status
 arvo__emission_build(arvo__execution *x)
 {
     arvo_status st = ARVO_OK;
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Emit", &start_ns);
     for (size_t i = 0; i < x->output.emission_count && st == ARVO_OK; i++)
         st = emission_one(x, &x->output.emissions[i]);
     if (st == ARVO_OK && x->output.became_done)
         st = emission_completion(x);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_EMIT_NS, start_ns, st);
     return st;
 }
 
@@ -412,7 +407,14 @@ arvo__emission_build_error(arvo__execution *x)
                                                     : x->subject.orchestrator_version),
                              ARVO_FMT(x->event->type), ARVO_FMT(x->event->id))
                        : ARVO_STR_NONE;
+    arvo_span *span = arvo__trace_phase_of(
+        x, "ArvoOrchestratorEventFactory.systemError", o->self->system_error.type);
+    arvo__trace_phase_str(x, span, "arvo.contract.uri", o->self->uri);
+    arvo__trace_phase_str(x, span, "arvo.contract.version", o->self->version);
     const arvo_status st = arvo_factory_system_error(
         &factory, &fields, x->error_name, x->error_message, stack, event, x->err);
+    if (st == ARVO_OK)
+        arvo__trace_phase_event(x, span, event);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, 0, st);
     return st == ARVO_OK ? emission_add(x, event, NULL) : st;
 }

@@ -215,7 +215,7 @@ execute_is_addressed(const arvo__execution *x)
 }
 
 static arvo_status
-step_route(arvo__execution *x)
+execute_route(arvo__execution *x)
 {
     if (!arvo_str_equal(x->subject.orchestrator_name, x->orchestrator->source))
         return execute_ignore(x, "its subject belongs to another orchestrator");
@@ -230,6 +230,16 @@ step_route(arvo__execution *x)
     return ARVO_OK;
 }
 
+static arvo_status
+step_route(arvo__execution *x)
+{
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Route", &start_ns);
+    const arvo_status st = execute_route(x);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
+    return st;
+}
+
 /* ---- 6: resolve -------------------------------------------------------------------------- */
 
 static arvo_status
@@ -242,19 +252,24 @@ step_resolve(arvo__execution *x)
     arvo_error why;
     arvo__error_clear(&why);
 
-    const arvo_status st =
+    arvo__trace_phase_event(x, span, x->event);
+    arvo__trace_phase_str(
+        x, span, "arvo.parsed.subject.orchestrator.name", x->subject.orchestrator_name);
+    arvo__trace_phase_str(
+        x, span, "arvo.parsed.subject.orchestrator.version", x->subject.orchestrator_version);
+    arvo_status st =
         registry->resolve(registry->self, x->orchestrator->source, version, &x->machine, &why);
-    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
     if (st == ARVO_E_NOMEM)
-        return arvo__nomem(x->err);
-    if (st != ARVO_OK)
-        return arvo__execution_fail(
+        st = arvo__nomem(x->err);
+    else if (st != ARVO_OK)
+        st = arvo__execution_fail(
             x, ARVO_E_CONFIG, "ConfigViolation", "the registry failed: %s", why.text);
-    if (x->machine == NULL)
-        return arvo__execution_fail(
+    else if (x->machine == NULL)
+        st = arvo__execution_fail(
             x, ARVO_E_CONFIG, "ConfigViolation", "there is no machine %.*s in version %.*s",
             ARVO_FMT(x->orchestrator->source), ARVO_FMT(version));
-    return ARVO_OK;
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_COUNT, start_ns, st);
+    return st;
 }
 
 /* ---- 7: validate --------------------------------------------------------------------------- */
@@ -317,7 +332,7 @@ execute_take_parent(arvo__execution *x, const arvo_json *data)
 }
 
 static arvo_status
-step_validate(arvo__execution *x)
+execute_validate(arvo__execution *x)
 {
     const arvo_event_rule *rule = NULL;
     const arvo_contract_version *contract = execute_contract_of(x, &rule);
@@ -346,6 +361,16 @@ step_validate(arvo__execution *x)
         return st;
     x->event_json = arvo_event_to_json(&event, x->arena);
     return x->event_json != NULL ? ARVO_OK : arvo__nomem(x->err);
+}
+
+static arvo_status
+step_validate(arvo__execution *x)
+{
+    int64_t start_ns;
+    arvo_span *span = arvo__trace_phase(x, "Validate", &start_ns);
+    const arvo_status st = execute_validate(x);
+    arvo__trace_phase_end(x, span, ARVO_MEASURE_VALIDATE_NS, start_ns, st);
+    return st;
 }
 
 /* ---- 8: run ---------------------------------------------------------------------------------- */
@@ -391,6 +416,9 @@ step_run(arvo__execution *x)
 
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Execute Machine", &start_ns);
+    arvo__trace_phase_str(x, span, "arvo.machine.type", x->orchestrator->source);
+    arvo__trace_phase_str(x, span, "arvo.machine.version", arvo_machine_version(x->machine));
+    arvo__trace_phase_event(x, span, x->event);
     arvo_error why;
     arvo__error_clear(&why);
     st = engine->execute(engine->self, x->machine, &input, x->arena, &x->output, &why);
@@ -674,6 +702,7 @@ arvo_orchestrator_execute_from(
 
     arvo__trace_open(&x);                    /* 1 */
     arvo_status st = step_check_subject(&x); /* 2 */
+    arvo__trace_mark(&x);
     if (st == ARVO_OK)
         st = step_lock(&x); /* 3 */
     if (st == ARVO_OK)

@@ -108,6 +108,7 @@ arvo_handling_emit(const arvo_handling *handling, const arvo_event *fields)
         return;
     }
     const arvo_event answer = handling_fields(impl, fields);
+    arvo_span *span = arvo__handler_trace_emit(impl->trace, answer.type, handling->contract);
     if (handling->contract != NULL) {
         const arvo_factory factory = handling_factory(impl, handling->contract);
         impl->status = arvo_factory_emits(&factory, &answer, event, impl->err);
@@ -121,6 +122,7 @@ arvo_handling_emit(const arvo_handling *handling, const arvo_event *fields)
             impl->err, "%.*s answering event %.*s", ARVO_FMT(impl->handler->type),
             ARVO_FMT(handling->event->id));
     }
+    arvo__handler_trace_emitted(impl->trace, span, event, impl->status, impl->err);
     if (impl->status == ARVO_OK && !handling_add(impl, event))
         impl->status = arvo__nomem(impl->err);
 }
@@ -286,13 +288,13 @@ handler_run(struct arvo__handling_impl *impl, const arvo_event *event, arvo_aren
 }
 
 arvo_status
-arvo_handler_execute(
-    arvo_handler *handler, const arvo_event *event, arvo_arena *arena, arvo_event_list *out,
-    arvo_error *err)
+arvo__handler_execute(
+    arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
+    arvo_arena *arena, arvo_event_list *out, arvo_error *err)
 {
-    ARVO_ASSERT(handler != NULL && event != NULL && arena != NULL && out != NULL);
     arvo__handler_trace trace;
-    arvo__handler_trace_open(handler, event, arena, &trace);
+    arvo__handler_trace_open(
+        handler, handler->telemetry != NULL ? handler->telemetry : telemetry, event, arena, &trace);
 
     arvo_error local;
     arvo__error_clear(&local);
@@ -309,6 +311,15 @@ arvo_handler_execute(
     if (err != NULL)
         *err = local;
     return st;
+}
+
+arvo_status
+arvo_handler_execute(
+    arvo_handler *handler, const arvo_event *event, arvo_arena *arena, arvo_event_list *out,
+    arvo_error *err)
+{
+    ARVO_ASSERT(handler != NULL && event != NULL && arena != NULL && out != NULL);
+    return arvo__handler_execute(handler, NULL, event, arena, out, err);
 }
 
 /* ---- Life --------------------------------------------------------------------------------- */

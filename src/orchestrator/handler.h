@@ -42,18 +42,34 @@ struct arvo_handler {
 /* The span of one call, and what its answers carry (trace.c). */
 typedef struct arvo__handler_trace {
     const arvo_telemetry *telemetry; /* NULL: off */
+    const arvo_platform *platform;
+    arvo_str type;
+    arvo_arena *arena;
+    int64_t start_ns;
     arvo_span *span;
+    arvo_trace_context context; /* of that span */
     arvo_str traceparent;
     arvo_str tracestate;
 } arvo__handler_trace;
 
 void arvo__handler_trace_open(
-    const arvo_handler *handler, const arvo_event *event, arvo_arena *arena,
-    arvo__handler_trace *out);
+    const arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
+    arvo_arena *arena, arvo__handler_trace *out);
+/* A child span around the making of one answer; NULL: none is recorded. */
+arvo_span *arvo__handler_trace_emit(
+    const arvo__handler_trace *trace, arvo_str type, const arvo_contract_version *contract);
+void arvo__handler_trace_emitted(
+    const arvo__handler_trace *trace, arvo_span *span, const arvo_event *event, arvo_status status,
+    const arvo_error *err);
 /* error_name none: it succeeded. */
 void arvo__handler_trace_close(
     const arvo__handler_trace *trace, arvo_event_list answers, arvo_str error_name,
     arvo_str error_message);
+
+/* arvo_handler_execute() with a listener for a handler that has none of its own. */
+arvo_status arvo__handler_execute(
+    arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
+    arvo_arena *arena, arvo_event_list *out, arvo_error *err);
 
 /* From within a handler function: the call fails with ARVO_E_NOMEM. Always returns false. */
 bool arvo__handling_nomem(const arvo_handling *handling);

@@ -103,6 +103,8 @@ typedef struct arvo__execution {
     arvo_span *span;
     arvo_trace_context context; /* of that span */
     int64_t start_ns;
+    int64_t now_ns;       /* where the last phase ended */
+    int64_t locked_ns;    /* since when the lock is held; 0: it was not taken */
     arvo_str traceparent; /* of what is emitted */
     arvo_str tracestate;
 
@@ -171,9 +173,16 @@ void arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str t
         if ((x)->span != NULL)                                                                     \
             arvo__trace_log_text((x), (severity), arvo_arena_printf((x)->arena, __VA_ARGS__));     \
     } while (0)
-/* A child span around one phase; ends with arvo__trace_phase_end. ARVO_MEASURE_COUNT: nothing is
- * measured. */
+/* What was done since the last phase belongs to none. */
+void arvo__trace_mark(arvo__execution *x);
+/* A child span around one phase, which begins where the last one ended, until
+ * arvo__trace_phase_end. ARVO_MEASURE_COUNT: nothing is measured. */
 arvo_span *arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns);
+/* The same, called NAME<type>, around the making of an event. */
+arvo_span *arvo__trace_phase_of(arvo__execution *x, const char *name, arvo_str type);
+/* What is said of a phase's span; NULL is fine, and so is a value of none. */
+void arvo__trace_phase_event(arvo__execution *x, arvo_span *span, const arvo_event *event);
+void arvo__trace_phase_str(arvo__execution *x, arvo_span *span, const char *key, arvo_str value);
 void arvo__trace_phase_end(
     arvo__execution *x, arvo_span *span, arvo_measure measure, int64_t start_ns,
     arvo_status status);

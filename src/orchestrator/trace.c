@@ -7,52 +7,170 @@
 #include "event/internal.h"
 #include "orchestrator/handler.h"
 
+/* ---- Contexts ------------------------------------------------------------------------ */
+
+/* The parts one behind the other; "" when out of memory: one name less. */
+static arvo_str
+trace_join(arvo_arena *arena, const arvo_str *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    char *text = arvo__arena_alloc(arena, len + 1);
+    if (text == NULL)
+        return ARVO_STR("");
+    size_t at = 0;
+    for (size_t i = 0; i < count; at += parts[i++].len)
+        if (parts[i].len > 0)
+            memcpy(text + at, parts[i].ptr, parts[i].len);
+    text[len] = '\0';
+    return (arvo_str){ text, len };
+}
+
+/* What an event says of the span that made it. */
+typedef struct trace_origin {
+    bool has_parent;
+    arvo_trace_context parent;
+    arvo_str tracestate;
+} trace_origin;
+
+/* A header that cannot be read is as none, and counted; without a parent there is no state of its
+ * trace, and a state that cannot be read is no reason to leave the parent. */
+static void
+trace_origin_read(
+    const arvo_event *event, const arvo_telemetry *t, const arvo_labels *labels, trace_origin *out)
+{
+    *out = (trace_origin){ .tracestate = ARVO_STR_NONE };
+    bool is_malformed = false;
+    if (event->traceparent.ptr != NULL) {
+        out->has_parent = arvo_trace_context_parse(event->traceparent, &out->parent);
+        is_malformed = !out->has_parent;
+    }
+    if (out->has_parent && event->tracestate.ptr != NULL) {
+        if (arvo_tracestate_is_valid(event->tracestate))
+            out->tracestate = event->tracestate;
+        else
+            is_malformed = true;
+    }
+    if (is_malformed)
+        t->measure(t->self, ARVO_MEASURE_TRACE_MALFORMED, 1, labels);
+}
+
+/* The headers of what is emitted, where the listener gave a context of its own; else what came is
+ * passed on, unless it cannot be read. */
+static void
+trace_headers(
+    const trace_origin *origin, const arvo_trace_context *own, arvo_arena *arena,
+    arvo_str *traceparent, arvo_str *tracestate)
+{
+    static const arvo_trace_context none;
+    *tracestate = origin->tracestate;
+    if (memcmp(own->trace_id, none.trace_id, sizeof(none.trace_id)) == 0) {
+        if (!origin->has_parent)
+            *traceparent = ARVO_STR_NONE;
+        return;
+    }
+    char *header = arvo__arena_alloc(arena, ARVO_TRACEPARENT_BYTES);
+    if (header == NULL)
+        return;
+    arvo_trace_context_format(own, header);
+    *traceparent = (arvo_str){ header, ARVO_TRACEPARENT_BYTES };
+}
+
+/* OpenTelemetry's own names for what is done with a message (semantic conventions, messaging). */
+static void
+trace_messaging(const arvo_telemetry *t, arvo_span *span, const arvo_event *event, arvo_str handler)
+{
+    t->span_str(t->self, span, ARVO_STR("messaging.system"), ARVO_STR("arvo"));
+    t->span_str(t->self, span, ARVO_STR("messaging.operation.name"), ARVO_STR("process"));
+    t->span_str(t->self, span, ARVO_STR("messaging.operation.type"), ARVO_STR("process"));
+    t->span_str(t->self, span, ARVO_STR("messaging.destination.name"), handler);
+    t->span_str(t->self, span, ARVO_STR("messaging.message.id"), event->id);
+}
+
 /* ---- Orchestrators ----------------------------------------------------------------- */
 
 static int64_t
-trace_now(const arvo__execution *x)
+trace_now(arvo__execution *x)
 {
     const arvo_platform *platform = x->orchestrator->platform;
-    return platform->monotonic_ns(platform->self);
+    return x->now_ns = platform->monotonic_ns(platform->self);
+}
+
+static void
+trace_measure(const arvo__execution *x, arvo_measure measure, double value, arvo_str detail)
+{
+    const arvo_telemetry *t = x->orchestrator->telemetry;
+    t->measure(
+        t->self, measure, value,
+        &(arvo_labels){ .handler = x->orchestrator->source, .detail = detail });
+}
+
+static void
+trace_describe(arvo__execution *x, const arvo_telemetry *t)
+{
+    t->span_str(t->self, x->span, ARVO_STR("arvo.span.kind"), ARVO_STR("ORCHESTRATOR"));
+    t->span_str(t->self, x->span, ARVO_STR("openinference.span.kind"), ARVO_STR("CHAIN"));
+    trace_messaging(t, x->span, x->event, x->orchestrator->source);
+    arvo__event_attributes(x->event, ARVO_STR("to_process.0."), t, x->span);
+    t->span_log(t->self, x->span, ARVO_LOG_INFO, ARVO_STR("the event is taken up"));
 }
 
 void
 arvo__trace_open(arvo__execution *x)
 {
     const arvo_telemetry *t = x->orchestrator->telemetry;
-    x->traceparent = x->event->traceparent; /* without a span of our own the trace passes through */
+    x->traceparent = x->event->traceparent; /* without a listener the trace passes through */
     x->tracestate = x->event->tracestate;
     if (t == NULL)
         return;
 
     x->start_ns = trace_now(x);
-    t->measure(t->self, ARVO_MEASURE_EVENTS_IN, 1);
-    arvo_trace_context parent, own = { { 0 }, { 0 }, 0 };
-    const bool has_parent = x->event->traceparent.ptr != NULL &&
-                            arvo_trace_context_parse(x->event->traceparent, &parent);
-    const arvo_str name = arvo_arena_printf(
-        x->arena, "Orchestrator<%.*s>@<%.*s>", ARVO_FMT(x->orchestrator->self->uri),
-        ARVO_FMT(x->event->type));
-    x->span = t->span_start(
-        t->self, name.ptr != NULL ? name : ARVO_STR("Orchestrator"), ARVO_SPAN_PRODUCER,
-        has_parent ? &parent : NULL, &own);
-    if (x->span == NULL)
-        return;
+    trace_measure(x, ARVO_MEASURE_EVENTS_IN, 1, ARVO_STR_NONE);
+    trace_origin origin;
+    trace_origin_read(x->event, t, &(arvo_labels){ .handler = x->orchestrator->source }, &origin);
+    const arvo_str parts[] = { ARVO_STR("Orchestrator<"), x->orchestrator->self->uri,
+                               ARVO_STR(">@<"), x->event->type, ARVO_STR(">") };
+    const arvo_span_opts opts = { .name = trace_join(x->arena, parts, ARVO_COUNT_OF(parts)),
+                                  .kind = ARVO_SPAN_PRODUCER,
+                                  .parent = origin.has_parent ? &origin.parent : NULL,
+                                  .tracestate = origin.tracestate,
+                                  .start_ns = x->start_ns };
+    x->span = t->span_start(t->self, &opts, &x->context);
+    trace_headers(&origin, &x->context, x->arena, &x->traceparent, &x->tracestate);
+    if (x->span != NULL)
+        trace_describe(x, t);
+}
 
-    x->context = own;
-    char *header = arvo__arena_alloc(x->arena, ARVO_TRACEPARENT_BYTES);
-    if (header != NULL) {
-        arvo_trace_context_format(&own, header);
-        x->traceparent = (arvo_str){ header, ARVO_TRACEPARENT_BYTES };
-        if (!has_parent)
-            x->tracestate = ARVO_STR_NONE; /* it belonged to the trace that is not continued */
+void
+arvo__trace_mark(arvo__execution *x)
+{
+    if (x->orchestrator->telemetry != NULL)
+        (void)trace_now(x);
+}
+
+/* Once per domain that an event is in. */
+static void
+trace_measure_emitted(arvo__execution *x)
+{
+    for (size_t i = 0; i < x->event_count; i++) {
+        const size_t domains = x->domains[i] == NULL ? 0 : arvo_json_count(x->domains[i]);
+        if (domains == 0)
+            trace_measure(x, ARVO_MEASURE_EVENTS_OUT, 1, ARVO_STR("default"));
+        for (size_t k = 0; k < domains; k++)
+            trace_measure(
+                x, ARVO_MEASURE_EVENTS_OUT, 1, arvo_json_str(arvo_json_at(x->domains[i], k)));
     }
-    t->span_str(t->self, x->span, ARVO_STR("arvo.span.kind"), ARVO_STR("ORCHESTRATOR"));
-    t->span_str(t->self, x->span, ARVO_STR("openinference.span.kind"), ARVO_STR("CHAIN"));
-    arvo__event_attributes(x->event, ARVO_STR("to_process.0."), t, x->span);
-    arvo__trace_log(
-        x, ARVO_LOG_INFO, "handling %.*s for subject %.*s", ARVO_FMT(x->event->type),
-        ARVO_FMT(x->event->subject));
+}
+
+/* What it answers was made by another execution, which those events name. */
+static void
+trace_link_first(arvo__execution *x, const arvo_telemetry *t)
+{
+    arvo_trace_context first;
+    if (x->span != NULL && x->event_count > 0 &&
+        arvo_trace_context_parse(x->events[0]->traceparent, &first))
+        t->span_link(t->self, x->span, &first);
 }
 
 static void
@@ -60,19 +178,19 @@ trace_outcome(arvo__execution *x, const arvo_telemetry *t)
 {
     switch (x->outcome) {
     case ARVO_OUTCOME_IGNORED:
-        t->measure(t->self, ARVO_MEASURE_EVENTS_IGNORED, 1);
+        trace_measure(x, ARVO_MEASURE_EVENTS_IGNORED, 1, ARVO_STR_NONE);
         break;
     case ARVO_OUTCOME_DUPLICATE:
-        t->measure(t->self, ARVO_MEASURE_EVENTS_DEDUPLICATED, 1);
-        break;
+        trace_measure(x, ARVO_MEASURE_EVENTS_DEDUPLICATED, 1, ARVO_STR_NONE);
+        trace_link_first(x, t);
+        return; /* its events went out before */
     case ARVO_OUTCOME_FAILED:
-        t->measure(t->self, ARVO_MEASURE_EVENTS_FAILED, 1);
+        trace_measure(x, ARVO_MEASURE_EVENTS_FAILED, 1, x->error_name);
         break;
     case ARVO_OUTCOME_EXECUTED:
         break;
     }
-    if (x->event_count > 0 && x->outcome != ARVO_OUTCOME_DUPLICATE) /* those went out before */
-        t->measure(t->self, ARVO_MEASURE_EVENTS_OUT, (double)x->event_count);
+    trace_measure_emitted(x);
 }
 
 static void
@@ -95,31 +213,52 @@ trace_emitted(arvo__execution *x, const arvo_telemetry *t)
     }
 }
 
+/* What is known when it is over. */
+static void
+trace_finish(arvo__execution *x, const arvo_telemetry *t)
+{
+    static const char *const outcomes[] = { [ARVO_OUTCOME_EXECUTED] = "executed",
+                                            [ARVO_OUTCOME_IGNORED] = "ignored",
+                                            [ARVO_OUTCOME_DUPLICATE] = "duplicate",
+                                            [ARVO_OUTCOME_FAILED] = "failed" };
+    t->span_str(
+        t->self, x->span, ARVO_STR("arvo.execution.outcome"), arvo_str_from(outcomes[x->outcome]));
+    if (x->has_record)
+        t->span_str(t->self, x->span, ARVO_STR("arvo.orchestration.status"), x->record.status);
+    trace_emitted(x, t);
+}
+
 void
 arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err)
 {
     const arvo_telemetry *t = x->orchestrator->telemetry;
     if (t == NULL)
         return;
+    const int64_t end_ns = trace_now(x);
     if (status == ARVO_OK)
         trace_outcome(x, t);
     else
-        t->measure(t->self, ARVO_MEASURE_EVENTS_FAILED, 1);
-    t->measure(t->self, ARVO_MEASURE_TOTAL_NS, (double)(trace_now(x) - x->start_ns));
+        trace_measure(x, ARVO_MEASURE_EVENTS_FAILED, 1, arvo_str_from(arvo_status_name(status)));
+    if (x->locked_ns != 0)
+        trace_measure(x, ARVO_MEASURE_LOCK_HOLD_NS, (double)(end_ns - x->locked_ns), ARVO_STR_NONE);
+    trace_measure(x, ARVO_MEASURE_TOTAL_NS, (double)(end_ns - x->start_ns), ARVO_STR_NONE);
     if (x->span == NULL)
         return;
 
-    if (status == ARVO_OK && x->has_record)
-        t->span_str(t->self, x->span, ARVO_STR("arvo.orchestration.status"), x->record.status);
+    if (x->subject.execution_id.ptr != NULL)
+        t->span_str(
+            t->self, x->span, ARVO_STR("messaging.message.conversation_id"),
+            x->subject.execution_id);
     if (status == ARVO_OK)
-        trace_emitted(x, t);
+        trace_finish(x, t);
     if (status != ARVO_OK)
         t->span_end(
-            t->self, x->span, arvo_str_from(arvo_status_name(status)), arvo_str_from(err->text));
+            t->self, x->span, end_ns, arvo_str_from(arvo_status_name(status)),
+            arvo_str_from(err->text));
     else if (x->outcome == ARVO_OUTCOME_FAILED)
-        t->span_end(t->self, x->span, x->error_name, x->error_message);
+        t->span_end(t->self, x->span, end_ns, x->error_name, x->error_message);
     else
-        t->span_end(t->self, x->span, ARVO_STR_NONE, ARVO_STR_NONE);
+        t->span_end(t->self, x->span, end_ns, ARVO_STR_NONE, ARVO_STR_NONE);
 }
 
 void
@@ -130,18 +269,71 @@ arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str text)
         t->span_log(t->self, x->span, severity, text);
 }
 
+static arvo_span *
+trace_child(arvo__execution *x, arvo_str name)
+{
+    const arvo_telemetry *t = x->orchestrator->telemetry;
+    arvo_trace_context own;
+    const arvo_span_opts opts = { .name = name,
+                                  .kind = ARVO_SPAN_INTERNAL,
+                                  .parent = &x->context,
+                                  .tracestate = x->tracestate,
+                                  .start_ns = x->now_ns };
+    return t->span_start(t->self, &opts, &own);
+}
+
 arvo_span *
 arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns)
 {
-    const arvo_telemetry *t = x->orchestrator->telemetry;
-    *out_start_ns = 0;
-    if (t == NULL)
+    *out_start_ns = x->now_ns; /* where the last phase ended */
+    return x->span != NULL ? trace_child(x, arvo_str_from(name)) : NULL;
+}
+
+arvo_span *
+arvo__trace_phase_of(arvo__execution *x, const char *name, arvo_str type)
+{
+    if (x->span == NULL)
         return NULL;
-    *out_start_ns = trace_now(x);
-    arvo_trace_context own;
-    return x->span != NULL
-               ? t->span_start(t->self, arvo_str_from(name), ARVO_SPAN_INTERNAL, &x->context, &own)
-               : NULL;
+    const arvo_telemetry *t = x->orchestrator->telemetry;
+    const arvo_str parts[] = { arvo_str_from(name), ARVO_STR("<"), type, ARVO_STR(">") };
+    arvo_span *span = trace_child(x, trace_join(x->arena, parts, ARVO_COUNT_OF(parts)));
+    if (span != NULL) {
+        t->span_str(t->self, span, ARVO_STR("arvo.span.kind"), ARVO_STR("INTERNAL"));
+        t->span_str(t->self, span, ARVO_STR("openinference.span.kind"), ARVO_STR("INTERNAL"));
+    }
+    return span;
+}
+
+void
+arvo__trace_phase_event(arvo__execution *x, arvo_span *span, const arvo_event *event)
+{
+    if (span != NULL)
+        arvo__event_attributes(event, ARVO_STR(""), x->orchestrator->telemetry, span);
+}
+
+void
+arvo__trace_phase_str(arvo__execution *x, arvo_span *span, const char *key, arvo_str value)
+{
+    const arvo_telemetry *t = x->orchestrator->telemetry;
+    if (span != NULL && value.ptr != NULL)
+        t->span_str(t->self, span, arvo_str_from(key), value);
+}
+
+/* The name and the message of what went wrong: a workflow error has its own. */
+static void
+trace_phase_error(
+    const arvo__execution *x, arvo_status status, arvo_str *out_type, arvo_str *out_message)
+{
+    *out_type = *out_message = ARVO_STR_NONE;
+    if (status == ARVO_OK)
+        return;
+    const bool is_workflow_error =
+        status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
+    const bool has_name = is_workflow_error && x->error_name.ptr != NULL;
+    *out_type = has_name ? x->error_name : arvo_str_from(arvo_status_name(status));
+    *out_message = has_name                  ? x->error_message
+                   : x->err->text[0] != '\0' ? arvo_str_from(x->err->text)
+                                             : arvo_str_from(arvo_status_text(status));
 }
 
 void
@@ -149,51 +341,107 @@ arvo__trace_phase_end(
     arvo__execution *x, arvo_span *span, arvo_measure measure, int64_t start_ns, arvo_status status)
 {
     const arvo_telemetry *t = x->orchestrator->telemetry;
-    if (t == NULL)
+    if (t == NULL || (span == NULL && measure == ARVO_MEASURE_COUNT))
         return;
+    const int64_t end_ns = trace_now(x);
+    if (measure == ARVO_MEASURE_LOCK_WAIT_NS && status == ARVO_OK)
+        x->locked_ns = end_ns;
     if (measure != ARVO_MEASURE_COUNT)
-        t->measure(t->self, measure, (double)(trace_now(x) - start_ns));
-    if (span != NULL)
-        t->span_end(
-            t->self, span,
-            status != ARVO_OK ? arvo_str_from(arvo_status_name(status)) : ARVO_STR_NONE,
-            status != ARVO_OK ? arvo_str_from(arvo_status_text(status)) : ARVO_STR_NONE);
+        trace_measure(x, measure, (double)(end_ns - start_ns), ARVO_STR_NONE);
+    if (span == NULL)
+        return;
+    arvo_str type, message;
+    trace_phase_error(x, status, &type, &message);
+    t->span_end(t->self, span, end_ns, type, message);
 }
 
 /* ---- Handlers ------------------------------------------------------------------------ */
 
+static int64_t
+trace_handler_now(const arvo__handler_trace *trace)
+{
+    return trace->platform->monotonic_ns(trace->platform->self);
+}
+
 void
 arvo__handler_trace_open(
-    const arvo_handler *handler, const arvo_event *event, arvo_arena *arena,
-    arvo__handler_trace *out)
+    const arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
+    arvo_arena *arena, arvo__handler_trace *out)
 {
-    const arvo_telemetry *t = handler->telemetry;
+    const arvo_telemetry *t = telemetry;
     *out = (arvo__handler_trace){ .telemetry = t,
+                                  .platform = handler->platform,
+                                  .type = handler->type,
+                                  .arena = arena,
                                   .traceparent = event->traceparent,
                                   .tracestate = event->tracestate };
     if (t == NULL)
         return;
-    arvo_trace_context parent, own = { { 0 }, { 0 }, 0 };
-    const bool has_parent =
-        event->traceparent.ptr != NULL && arvo_trace_context_parse(event->traceparent, &parent);
+    const arvo_labels labels = { .handler = handler->type };
+    trace_origin origin;
+    out->start_ns = trace_handler_now(out);
+    t->measure(t->self, ARVO_MEASURE_EVENTS_IN, 1, &labels);
+    trace_origin_read(event, t, &labels, &origin);
     const arvo_str uri =
         handler->contract != NULL ? arvo_contract_uri(handler->contract) : handler->type;
-    const arvo_str name = arvo_arena_printf(arena, "ArvoEventHandler<%.*s>", ARVO_FMT(uri));
-    out->span = t->span_start(
-        t->self, name.ptr != NULL ? name : ARVO_STR("ArvoEventHandler"), ARVO_SPAN_CONSUMER,
-        has_parent ? &parent : NULL, &own);
+    const arvo_str parts[] = { ARVO_STR("ArvoEventHandler<"), uri, ARVO_STR(">") };
+    const arvo_span_opts opts = { .name = trace_join(arena, parts, ARVO_COUNT_OF(parts)),
+                                  .kind = ARVO_SPAN_CONSUMER,
+                                  .parent = origin.has_parent ? &origin.parent : NULL,
+                                  .tracestate = origin.tracestate,
+                                  .start_ns = out->start_ns };
+    out->span = t->span_start(t->self, &opts, &out->context);
+    trace_headers(&origin, &out->context, arena, &out->traceparent, &out->tracestate);
     if (out->span == NULL)
         return;
-    char header[ARVO_TRACEPARENT_BYTES];
-    arvo_trace_context_format(&own, header);
-    out->traceparent = arvo_arena_str_dup(arena, (arvo_str){ header, sizeof(header) });
-    if (!has_parent)
-        out->tracestate = ARVO_STR_NONE;
     t->span_str(t->self, out->span, ARVO_STR("arvo.span.kind"), ARVO_STR("EVENT_HANDLER"));
     t->span_str(t->self, out->span, ARVO_STR("openinference.span.kind"), ARVO_STR("CHAIN"));
     t->span_str(t->self, out->span, ARVO_STR("arvo.handler.source"), handler->type);
     t->span_str(t->self, out->span, ARVO_STR("arvo.contract.uri"), uri);
+    trace_messaging(t, out->span, event, handler->type);
     arvo__event_attributes(event, ARVO_STR("to_process.0."), t, out->span);
+}
+
+arvo_span *
+arvo__handler_trace_emit(
+    const arvo__handler_trace *trace, arvo_str type, const arvo_contract_version *contract)
+{
+    const arvo_telemetry *t = trace->telemetry;
+    if (t == NULL || trace->span == NULL)
+        return NULL;
+    const arvo_str parts[] = { ARVO_STR("ArvoEventFactory.emits<"), type, ARVO_STR(">") };
+    const arvo_span_opts opts = { .name = trace_join(trace->arena, parts, ARVO_COUNT_OF(parts)),
+                                  .kind = ARVO_SPAN_INTERNAL,
+                                  .parent = &trace->context,
+                                  .tracestate = trace->tracestate,
+                                  .start_ns = trace_handler_now(trace) };
+    arvo_trace_context own;
+    arvo_span *span = t->span_start(t->self, &opts, &own);
+    if (span == NULL)
+        return NULL;
+    t->span_str(t->self, span, ARVO_STR("arvo.span.kind"), ARVO_STR("INTERNAL"));
+    t->span_str(t->self, span, ARVO_STR("openinference.span.kind"), ARVO_STR("INTERNAL"));
+    if (contract != NULL) {
+        t->span_str(t->self, span, ARVO_STR("arvo.contract.uri"), contract->uri);
+        t->span_str(t->self, span, ARVO_STR("arvo.contract.version"), contract->version);
+    }
+    return span;
+}
+
+void
+arvo__handler_trace_emitted(
+    const arvo__handler_trace *trace, arvo_span *span, const arvo_event *event, arvo_status status,
+    const arvo_error *err)
+{
+    const arvo_telemetry *t = trace->telemetry;
+    if (span == NULL)
+        return;
+    if (status == ARVO_OK)
+        arvo__event_attributes(event, ARVO_STR(""), t, span);
+    t->span_end(
+        t->self, span, trace_handler_now(trace),
+        status != ARVO_OK ? arvo_str_from(arvo_status_name(status)) : ARVO_STR_NONE,
+        status != ARVO_OK ? arvo_str_from(err->text) : ARVO_STR_NONE);
 }
 
 void
@@ -202,12 +450,23 @@ arvo__handler_trace_close(
     arvo_str error_message)
 {
     const arvo_telemetry *t = trace->telemetry;
-    if (t == NULL || trace->span == NULL)
+    if (t == NULL)
+        return;
+    const int64_t end_ns = trace_handler_now(trace);
+    arvo_labels labels = { .handler = trace->type };
+    t->measure(t->self, ARVO_MEASURE_HANDLER_NS, (double)(end_ns - trace->start_ns), &labels);
+    labels.detail = error_name;
+    if (error_name.ptr != NULL)
+        t->measure(t->self, ARVO_MEASURE_EVENTS_FAILED, 1, &labels);
+    labels.detail = ARVO_STR("default");
+    if (answers.count > 0)
+        t->measure(t->self, ARVO_MEASURE_EVENTS_OUT, (double)answers.count, &labels);
+    if (trace->span == NULL)
         return;
     for (size_t i = 0; i < answers.count; i++) {
         char prefix[32];
         const int len = snprintf(prefix, sizeof(prefix), "to_emit.%zu.", i);
         arvo__event_attributes(answers.items[i], (arvo_str){ prefix, (size_t)len }, t, trace->span);
     }
-    t->span_end(t->self, trace->span, error_name, error_message);
+    t->span_end(t->self, trace->span, end_ns, error_name, error_message);
 }

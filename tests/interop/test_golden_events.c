@@ -84,11 +84,9 @@ struct attributes {
 };
 
 static arvo_span *
-attributes_start(
-    void *self, arvo_str name, arvo_span_kind kind, const arvo_trace_context *parent,
-    arvo_trace_context *own)
+attributes_start(void *self, const arvo_span_opts *opts, arvo_trace_context *own)
 {
-    (void)self, (void)name, (void)kind, (void)parent, (void)own;
+    (void)self, (void)opts, (void)own;
     return NULL;
 }
 

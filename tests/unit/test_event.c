@@ -456,11 +456,9 @@ struct seen {
 };
 
 static arvo_span *
-seen_start(
-    void *self, arvo_str name, arvo_span_kind kind, const arvo_trace_context *parent,
-    arvo_trace_context *own)
+seen_start(void *self, const arvo_span_opts *opts, arvo_trace_context *own)
 {
-    (void)self, (void)name, (void)kind, (void)parent, (void)own;
+    (void)self, (void)opts, (void)own;
     return NULL;
 }
 
@@ -490,15 +488,21 @@ seen_log(void *self, arvo_span *span, arvo_severity severity, arvo_str message)
 }
 
 static void
-seen_end(void *self, arvo_span *span, arvo_str type, arvo_str message)
+seen_link(void *self, arvo_span *span, const arvo_trace_context *other)
 {
-    (void)self, (void)span, (void)type, (void)message;
+    (void)self, (void)span, (void)other;
 }
 
 static void
-seen_measure(void *self, arvo_measure measure, double value)
+seen_end(void *self, arvo_span *span, int64_t end_ns, arvo_str type, arvo_str message)
 {
-    (void)self, (void)measure, (void)value;
+    (void)self, (void)span, (void)end_ns, (void)type, (void)message;
+}
+
+static void
+seen_measure(void *self, arvo_measure measure, double value, const arvo_labels *labels)
+{
+    (void)self, (void)measure, (void)value, (void)labels;
 }
 
 static void
@@ -512,6 +516,7 @@ test_event__attributes_for_telemetry(void **state)
         .span_str = seen_str,
         .span_number = seen_number,
         .span_log = seen_log,
+        .span_link = seen_link,
         .span_end = seen_end,
         .measure = seen_measure,
         .self = &seen,

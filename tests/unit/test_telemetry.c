@@ -59,7 +59,8 @@ test_telemetry__malformed_trace_context_is_refused(void **state)
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011",
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
-        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "0x-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.more",
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01",
@@ -84,13 +85,75 @@ test_telemetry__malformed_trace_context_is_refused(void **state)
     assert_false(arvo_trace_context_parse(ARVO_STR_NONE, &context));
 }
 
-static arvo_span *
-start(
-    void *self, arvo_str name, arvo_span_kind kind, const arvo_trace_context *parent,
-    arvo_trace_context *own)
+/* What is known of a later version is used; its flags may mean something else. */
+static void
+test_telemetry__later_trace_context_is_read_as_far_as_known(void **state)
 {
-    (void)self, (void)name, (void)kind, (void)parent, (void)own;
+    (void)state;
+    static const char *const cases[] = {
+        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03",
+        "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff-what-the-future-brings",
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        arvo_trace_context context;
+        assert_true(arvo_trace_context_parse(arvo_str_from(cases[i]), &context));
+        assert_int_equal(context.flags, ARVO_TRACE_SAMPLED);
+        assert_int_equal(context.span_id[7], 0x31);
+    }
+}
+
+static void
+test_telemetry__tracestate_is_checked(void **state)
+{
+    (void)state;
+    char many[32 * 4 + 8] = "", longest[600];
+    static const char *const good[] = {
+        "k=v",
+        "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+        "a=1 , b=2",
+        "a=1,,",
+        "fw529a3039@dt=FfD~$",
+        "0/*-_=x y",
+    };
+    static const char *const bad[] = {
+        "",     ",",       " ",     "k",     "=v",      "k=",
+        "K=v",  "k=v=w",   "k=\t",  "k v=w", "_k=v",    "@v=w",
+        "a@=v", "a@b@c=v", "a@1=v", "k=",   "k=v;w=Ã", "t@waytoolong0system=v"
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(good); i++)
+        if (!arvo_tracestate_is_valid(arvo_str_from(good[i])))
+            fail_msg("refused: %s", good[i]);
+    for (size_t i = 0; i < ARVO_COUNT_OF(bad); i++)
+        if (arvo_tracestate_is_valid(arvo_str_from(bad[i])))
+            fail_msg("accepted: %s", bad[i]);
+    assert_false(arvo_tracestate_is_valid(ARVO_STR_NONE));
+    assert_false(arvo_tracestate_is_valid((arvo_str){ "k\0=v" + 0, 0 }));
+    assert_false(arvo_tracestate_is_valid((arvo_str){ "k\0=v", 4 }));
+
+    /* 32 members, not 33; 512 bytes, not 513. */
+    for (unsigned i = 0; i < ARVO_TRACESTATE_MEMBERS_MAX; i++)
+        memcpy(many + (size_t)4 * i, "a=1,", 5);
+    assert_true(arvo_tracestate_is_valid(arvo_str_from(many)));
+    memcpy(many + (size_t)4 * ARVO_TRACESTATE_MEMBERS_MAX, "a=1", 4);
+    assert_false(arvo_tracestate_is_valid(arvo_str_from(many)));
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, "a=", 2);
+    memcpy(longest + 256, ",b=", 3);
+    assert_true(arvo_tracestate_is_valid((arvo_str){ longest, 512 }));
+    assert_false(arvo_tracestate_is_valid((arvo_str){ longest, 513 }));
+}
+
+static arvo_span *
+start(void *self, const arvo_span_opts *opts, arvo_trace_context *own)
+{
+    (void)self, (void)opts, (void)own;
     return NULL;
+}
+
+static void
+link_to(void *self, arvo_span *span, const arvo_trace_context *other)
+{
+    (void)self, (void)span, (void)other;
 }
 
 static void
@@ -112,15 +175,15 @@ log_line(void *self, arvo_span *span, arvo_severity severity, arvo_str message)
 }
 
 static void
-end(void *self, arvo_span *span, arvo_str type, arvo_str message)
+end(void *self, arvo_span *span, int64_t end_ns, arvo_str type, arvo_str message)
 {
-    (void)self, (void)span, (void)type, (void)message;
+    (void)self, (void)span, (void)end_ns, (void)type, (void)message;
 }
 
 static void
-measure(void *self, arvo_measure what, double value)
+measure(void *self, arvo_measure what, double value, const arvo_labels *labels)
 {
-    (void)self, (void)what, (void)value;
+    (void)self, (void)what, (void)value, (void)labels;
 }
 
 static const arvo_telemetry whole = {
@@ -129,6 +192,7 @@ static const arvo_telemetry whole = {
     .span_str = str,
     .span_number = number,
     .span_log = log_line,
+    .span_link = link_to,
     .span_end = end,
     .measure = measure,
 };
@@ -170,6 +234,9 @@ test_telemetry__missing_function_is_named(void **state)
     table.span_log = NULL;
     expect_missing(&table, "span_log");
     table = whole;
+    table.span_link = NULL;
+    expect_missing(&table, "span_link");
+    table = whole;
     table.span_end = NULL;
     expect_missing(&table, "span_end");
     table = whole;
@@ -183,9 +250,9 @@ test_telemetry__unknown_version_is_refused(void **state)
     (void)state;
     arvo_telemetry table = whole;
     arvo_error err = { 0 };
-    table.version = 2;
+    table.version = 1;
     assert_int_equal(arvo_telemetry_check(&table, &err), ARVO_E_VERSION);
-    assert_non_null(strstr(err.text, "version 2"));
+    assert_non_null(strstr(err.text, "version 1"));
 }
 
 int
@@ -195,6 +262,8 @@ main(void)
         cmocka_unit_test(test_telemetry__trace_context_is_read),
         cmocka_unit_test(test_telemetry__trace_context_is_written_as_read),
         cmocka_unit_test(test_telemetry__malformed_trace_context_is_refused),
+        cmocka_unit_test(test_telemetry__later_trace_context_is_read_as_far_as_known),
+        cmocka_unit_test(test_telemetry__tracestate_is_checked),
         cmocka_unit_test(test_telemetry__whole_table_passes),
         cmocka_unit_test(test_telemetry__missing_function_is_named),
         cmocka_unit_test(test_telemetry__unknown_version_is_refused),
