@@ -5,9 +5,11 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 # Seconds per fuzz target.
 FUZZ_SECONDS ?= 60
+# Runs of the simulation.
+SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench bench-statechart bench-contract fuzz coverage format install clean
+.PHONY: help setup configure build demo test bench bench-statechart bench-contract fuzz sim coverage format install clean
 
 help: ## print this
 	@echo "usage: make TARGET"
@@ -43,6 +45,9 @@ bench-contract: configure ## measure checks against contracts, with Ajv and zod 
 fuzz: setup ## fuzz every target for FUZZ_SECONDS (default 60)
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+sim: build ## run the simulation on SEEDS seeds (default 1000) that nobody has seen
+	@$(BUILD)/arvo sim --seeds $(SEEDS)
 
 coverage: setup ## run the tests instrumented and print line coverage
 	@tools/setup.sh coverage

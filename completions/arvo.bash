@@ -27,13 +27,14 @@ _arvo_options() {
     "subject decode") echo "--json --help" ;;
     ps) echo "--store --orchestrator --status --json --help" ;;
     show | history) echo "--store --json --help" ;;
+    sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --help" ;;
     bench) echo "--events --event --store --json --help" ;;
     esac
 }
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run machine contract schema event subject ps show history bench version help"
+    local verbs="run machine contract schema event subject ps show history sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 
@@ -72,6 +73,10 @@ _arvo() {
             mapfile -t values < <(compgen -f -- "$current")
         fi
         COMPREPLY=("${values[@]}")
+        ;;
+    --faults)
+        local faults="crash answer refuse full slow pause partition clock power disk probe duplicate delay lose again"
+        mapfile -t COMPREPLY < <(compgen -W "$faults none all" -- "$current")
         ;;
     --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite:" -- "$current") ;;
     *)

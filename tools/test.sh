@@ -2,7 +2,7 @@
 # make test: four builds, the suites each is for, one summary.
 #
 #   build        gcc, as shipped       every suite
-#   build-asan   ASan + UBSan          unit, store, interop, fuzz, e2e
+#   build-asan   ASan + UBSan          unit, store, sim, interop, fuzz, e2e
 #   build-tsan   ThreadSanitizer       what runs threads
 #   build-clang  clang                 compiled only: its warnings are errors too
 #
@@ -62,7 +62,7 @@ tools/npm.sh tests/interop
 tools/npm.sh tests/interop/contracts
 
 suite gcc build "${CC:-gcc}" '' --
-suite sanitizers build-asan gcc '--suite unit --suite store --suite interop --suite fuzz --suite e2e' -- \
+suite sanitizers build-asan gcc '--suite unit --suite store --suite sim --suite interop --suite fuzz --suite e2e' -- \
     -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false -Dwerror=false
 suite threads build-tsan gcc '--suite threads' -- -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dwerror=false
 suite clang build-clang clang none -- -Dbench=false

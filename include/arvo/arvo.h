@@ -18,6 +18,7 @@
 #include <arvo/orchestrator.h>
 #include <arvo/paths.h>
 #include <arvo/platform.h>
+#include <arvo/sim.h>
 #include <arvo/subject.h>
 #include <arvo/telemetry.h>
 #include <arvo/uri.h>

@@ -31,6 +31,7 @@ static const cli_command *const commands[] = {
     &cli_ps,
     &cli_show,
     &cli_history,
+    &cli_sim,
     &cli_bench,
 };
 
@@ -48,6 +49,7 @@ static const struct {
     { "ps", "list the instances in a store" },
     { "show", "show one instance" },
     { "history", "list the events of one instance" },
+    { "sim", "run an app on virtual time, with faults drawn from a seed" },
     { "bench", "measure how many events per second this machine handles" },
     { "version", "print the version" },
     { "help", "explain a verb: arvo help VERB" },

@@ -5,7 +5,7 @@ import re
 
 import tree
 
-LAYERS = ["base", "json", "telemetry", "event", "subject", "contract", "machine", "memory", "orchestrator", "runtime"]
+LAYERS = ["base", "json", "telemetry", "event", "subject", "contract", "machine", "memory", "orchestrator", "runtime", "sim"]
 # Public headers belong to layers too.
 HEADER_LAYER = {
     "base": "base",
@@ -28,6 +28,7 @@ HEADER_LAYER = {
     "orchestrator": "orchestrator",
     "broker": "orchestrator",
     "app": "orchestrator",
+    "sim": "sim",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<arvo/([a-z]+)\.h>|"([a-z_]+)/([\w/]+)\.h"|"([\w.]+)")')
 
