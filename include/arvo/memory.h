@@ -191,7 +191,7 @@ typedef struct arvo_memory_stats {
     int64_t outbox_oldest_ms;        /* time of the oldest row's commit; 0: none */
     uint64_t dead;
     int64_t dead_oldest_ms;          /* since when the first of them is dead; 0: none */
-    uint64_t leases, leases_expired; /* expired and not yet taken over or given back */
+    uint64_t leases, leases_expired; /* held; over, and not yet taken over or given back */
     uint64_t bytes;                  /* on disk, or of memory */
     uint64_t commits, transactions;  /* of this process: executions committed, and in how many
                                         transactions (group commit) */

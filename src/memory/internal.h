@@ -150,7 +150,7 @@ bool arvo__leases_release(arvo__leases *leases, uint64_t hash, const arvo_lease 
 
 /* Whether a subject is held or waited for. */
 bool arvo__leases_busy(const arvo__leases *leases, arvo_str subject, uint64_t hash, int64_t now);
-/* How many are held, and how many of these are over. */
+/* How many are held, and how many are over and not given back. */
 void arvo__leases_count(
     const arvo__leases *leases, int64_t now, uint64_t *out_held, uint64_t *out_expired);
 

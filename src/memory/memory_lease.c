@@ -368,7 +368,7 @@ arvo__leases_count(
 {
     for (size_t i = 0; i < leases->bucket_count; i++) {
         for (const struct arvo__lease_row *row = leases->buckets[i]; row != NULL; row = row->next) {
-            *out_held += row->held;
+            *out_held += row->held && row->lease.expires_ms > now;
             *out_expired += row->held && row->lease.expires_ms <= now;
         }
     }

@@ -9,7 +9,9 @@
  *   event       seq -> event                   consumed (0) and produced (1), each event once;
  *                                              a produced one names the consumed one as its cause
  *     index event_subject (subject_id, direction, source, id): history, and the inbox
- *   outbox      seq                            produced events that are not done
+ *   outbox      seq -> subject, claim, attempts produced events that are not done; head_ms of the
+ *                                              oldest of each subject: from when it may be claimed
+ *   dead        seq -> attempts, error         dead letters
  *   store       one row: the newest fence reserved, the key of the hash
  *   record      a view: instance with its subject
  *
@@ -17,7 +19,8 @@
  *
  * Files: sqlite_open.c whose file, schema, migration; sqlite_conn.c connections,
  * sqlite_statement.c their statements and errors; sqlite_writer.c the queue of
- * writes; sqlite_lease.c, sqlite_commit.c, sqlite_read.c the operations.
+ * writes; sqlite_lease.c, sqlite_commit.c, sqlite_read.c, sqlite_outbox.c,
+ * sqlite_care.c and sqlite_dump.c the operations.
  */
 
 #include "arvo_config.h"
@@ -59,6 +62,19 @@ static const arvo_memory_ops sqlite_ops = {
     .lock_read = arvo__sqlite_lock_read,
     .renew = arvo__sqlite_renew,
     .interrupt = arvo__sqlite_interrupt,
+    .outbox_claim = arvo__sqlite_outbox_claim,
+    .outbox_retry = arvo__sqlite_outbox_retry,
+    .outbox_dead = arvo__sqlite_outbox_dead,
+    .outbox_release = arvo__sqlite_outbox_release,
+    .outbox_wait = arvo__sqlite_outbox_wait,
+    .dead_list = arvo__sqlite_dead_list,
+    .dead_retry = arvo__sqlite_dead_retry,
+    .dead_drop = arvo__sqlite_dead_drop,
+    .stats = arvo__sqlite_stats,
+    .purge = arvo__sqlite_purge,
+    .dump = arvo__sqlite_dump,
+    .load = arvo__sqlite_load,
+    .check = arvo__sqlite_check,
     .close = sqlite_close,
 };
 

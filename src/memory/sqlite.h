@@ -30,6 +30,7 @@
 #define SQL_PATH_BYTES_MAX ((size_t)4096)
 #define SQL_APPLICATION_ID 0x4172766f /* "Arvo" */
 #define SQL_SCHEMA_VERSION 2
+#define SQL_WAKE_MAX       1000 /* held-up subjects that one claim lets go on */
 
 /* Every statement, prepared on its first use. */
 #define SQL_RECORD_COLUMNS                                                                         \
@@ -37,6 +38,11 @@
     "i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms, i.id"
 #define SQL_EVENT_COLUMNS                                                                          \
     "e.seq, e.direction, e.cause, e.time_ms, e.id, e.source, e.type, e.domains, e.event"
+
+#define SQL_OUTBOX_COLUMNS "seq, subject_id, attempts, due_ms, max(due_ms, claimed_ms), error"
+#define SQL_NOT_IN_FLIGHT                                                                          \
+    " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.subject_id = i.id)"                           \
+    " AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.subject_id = i.id)"
 
 #define SQL_STATEMENTS(X)                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
@@ -76,8 +82,91 @@
                "ORDER BY e.seq")                                                                   \
     X(INBOX_FIND, "SELECT seq FROM event INDEXED BY event_subject "                                \
                   "WHERE subject_id = ?1 AND direction = 0 AND source = ?2 AND id = ?3")           \
-    X(OUTBOX_ADD, "INSERT INTO outbox (seq) VALUES (?1)")                                          \
-    X(OUTBOX_DONE, "DELETE FROM outbox WHERE seq = ?1")                                            \
+    X(OUTBOX_ADD,                                                                                  \
+      "INSERT INTO outbox (seq, subject_id, head_ms) VALUES (?1, ?2, CASE WHEN EXISTS "            \
+      "(SELECT 1 FROM outbox INDEXED BY outbox_subject WHERE subject_id = ?2) THEN NULL "          \
+      "ELSE 0 END)")                                                                               \
+    X(OUTBOX_REMOVE, "DELETE FROM outbox WHERE seq = ?1 RETURNING subject_id, head_ms")            \
+    X(OUTBOX_PROMOTE,                                                                              \
+      "UPDATE outbox SET head_ms = max(due_ms, claimed_ms) WHERE seq = (SELECT seq FROM outbox "   \
+      "INDEXED BY outbox_subject WHERE subject_id = ?1 ORDER BY seq LIMIT 1)")                     \
+    X(OUTBOX_WAKE,                                                                                 \
+      "UPDATE outbox SET head_ms = 0 WHERE seq IN (SELECT seq FROM outbox INDEXED BY outbox_head " \
+      "WHERE head_ms > 0 AND head_ms <= ?1 ORDER BY head_ms LIMIT ?2)")                            \
+    X(OUTBOX_SLEEP, "UPDATE outbox SET head_ms = ?2 WHERE seq = ?1")                               \
+    X(OUTBOX_HEADS, "SELECT " SQL_OUTBOX_COLUMNS " FROM outbox INDEXED BY outbox_head "            \
+                    "WHERE head_ms = 0 ORDER BY seq LIMIT ?1")                                     \
+    X(OUTBOX_BEHIND, "SELECT " SQL_OUTBOX_COLUMNS " FROM outbox INDEXED BY outbox_subject "        \
+                     "WHERE subject_id = ?1 AND seq > ?2 ORDER BY seq LIMIT 1")                    \
+    X(OUTBOX_FIRST_WAKE, "SELECT head_ms FROM outbox INDEXED BY outbox_head "                      \
+                         "WHERE head_ms IS NOT NULL ORDER BY head_ms LIMIT 1")                     \
+    X(OUTBOX_CLAIM, "UPDATE outbox SET claimed_ms = ?2, token = ?3, head_ms = CASE WHEN head_ms "  \
+                    "IS NULL THEN NULL ELSE ?2 END WHERE seq = ?1")                                \
+    X(OUTBOX_OWNED, "SELECT subject_id, attempts FROM outbox WHERE seq = ?1 AND token = ?2")       \
+    X(OUTBOX_RETRY,                                                                                \
+      "UPDATE outbox SET claimed_ms = 0, token = NULL, attempts = ?2, due_ms = ?3, error = ?4, "   \
+      "head_ms = CASE WHEN head_ms IS NULL THEN NULL ELSE ?3 END WHERE seq = ?1")                  \
+    X(OUTBOX_LET_GO, "UPDATE outbox INDEXED BY outbox_token SET claimed_ms = 0, token = NULL "     \
+                     "WHERE token = ?1 AND subject_id = ?2 AND seq > ?3")                          \
+    X(OUTBOX_RELEASE,                                                                              \
+      "UPDATE outbox INDEXED BY outbox_token SET claimed_ms = 0, token = NULL, "                   \
+      "head_ms = CASE WHEN head_ms IS NULL THEN NULL ELSE due_ms END WHERE token = ?1")            \
+    X(OUTBOX_BACK, "INSERT INTO outbox (seq, subject_id, head_ms) VALUES (?1, ?2, ?3)")            \
+    X(OUTBOX_HEAD_OF, "SELECT seq FROM outbox INDEXED BY outbox_subject WHERE subject_id = ?1 "    \
+                      "ORDER BY seq LIMIT 1")                                                      \
+    X(OUTBOX_UNHEAD, "UPDATE outbox SET head_ms = NULL WHERE seq = ?1")                            \
+    X(OUTBOX_EVENT, "SELECT " SQL_EVENT_COLUMNS ", s.subject FROM event e "                        \
+                    "JOIN subject s ON s.id = e.subject_id WHERE e.seq = ?1")                      \
+    X(DEAD_ADD, "INSERT INTO dead (seq, subject_id, attempts, since_ms, error) "                   \
+                "VALUES (?1, ?2, ?3, ?4, ?5)")                                                     \
+    X(DEAD_REMOVE, "DELETE FROM dead WHERE seq = ?1 RETURNING subject_id")                         \
+    X(DEAD_LIST,                                                                                   \
+      "SELECT " SQL_EVENT_COLUMNS ", s.subject, d.attempts, d.since_ms, d.error FROM dead d "      \
+      "JOIN event e ON e.seq = d.seq JOIN subject s ON s.id = e.subject_id "                       \
+      "WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2")                                                  \
+    X(STATS_STATUS, "SELECT status, count(*) FROM instance INDEXED BY instance_status "            \
+                    "GROUP BY status")                                                             \
+    X(STATS_OUTBOX,                                                                                \
+      "SELECT count(*), (SELECT count(*) FROM outbox INDEXED BY outbox_token WHERE token IS NOT "  \
+      "NULL AND claimed_ms > ?1), (SELECT time_ms FROM event WHERE seq = (SELECT min(seq) FROM "   \
+      "outbox)) FROM outbox")                                                                      \
+    X(STATS_DEAD, "SELECT count(*), min(since_ms) FROM dead")                                      \
+    X(PURGE_FIND,                                                                                  \
+      "SELECT i.id, s.subject FROM instance i INDEXED BY instance_status JOIN subject s ON "       \
+      "s.id = i.id WHERE i.status = ?1 AND i.updated_ms < ?2 "                                     \
+      "AND (?3 IS NULL OR i.orchestrator = ?3)" SQL_NOT_IN_FLIGHT " ORDER BY i.id")                \
+    X(PURGE_STILL, "SELECT s.subject FROM instance i JOIN subject s ON s.id = i.id "               \
+                   "WHERE i.id = ?3 AND i.status = ?1 AND i.updated_ms < ?2" SQL_NOT_IN_FLIGHT)    \
+    X(PURGE_EVENTS, "DELETE FROM event WHERE seq IN (SELECT seq FROM event INDEXED BY "            \
+                    "event_subject WHERE subject_id = ?1)")                                        \
+    X(PURGE_COUNT, "SELECT count(*) FROM event INDEXED BY event_subject WHERE subject_id = ?1")    \
+    X(PURGE_INSTANCE, "DELETE FROM instance WHERE id = ?1")                                        \
+    X(PURGE_SUBJECT, "DELETE FROM subject WHERE id = ?1")                                          \
+    X(DUMP_STORE, "SELECT newest_fence, coalesce((SELECT seq FROM sqlite_sequence WHERE name "     \
+                  "= 'event'), 0) FROM store")                                                     \
+    X(DUMP_DEFINITION, "SELECT hash, document FROM definition ORDER BY hash")                      \
+    X(DUMP_RECORD, "SELECT " SQL_RECORD_COLUMNS " FROM instance i JOIN subject s ON s.id = i.id "  \
+                   "ORDER BY i.id")                                                                \
+    X(DUMP_EVENT, "SELECT " SQL_EVENT_COLUMNS ", s.subject FROM event e "                          \
+                  "LEFT JOIN subject s ON s.id = e.subject_id ORDER BY e.seq")                     \
+    X(DUMP_OUTBOX, "SELECT seq, attempts, due_ms, error FROM outbox ORDER BY seq")                 \
+    X(DUMP_DEAD, "SELECT seq, attempts, since_ms, error FROM dead ORDER BY seq")                   \
+    X(LOAD_EMPTY, "SELECT EXISTS (SELECT 1 FROM subject) OR EXISTS (SELECT 1 FROM definition) "    \
+                  "OR EXISTS (SELECT 1 FROM event)")                                               \
+    X(LOAD_STORE, "UPDATE store SET newest_fence = max(newest_fence, ?1) + 1")                     \
+    X(LOAD_SEQ, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event' AND seq < ?1")           \
+    X(LOAD_SEQ_ADD, "INSERT INTO sqlite_sequence (name, seq) SELECT 'event', ?1 WHERE NOT EXISTS " \
+                    "(SELECT 1 FROM sqlite_sequence WHERE name = 'event')")                        \
+    X(LOAD_INSTANCE,                                                                               \
+      "INSERT INTO instance (id, revision, fence, created_ms, updated_ms, parent_subject, "        \
+      "orchestrator, version, definition, value, last_error, input, state, status) "               \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                      \
+    X(LOAD_EVENT,                                                                                  \
+      "INSERT INTO event (seq, subject_id, direction, cause, time_ms, id, source, type, domains, " \
+      "event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                   \
+    X(LOAD_PRODUCED, "SELECT subject_id FROM event WHERE seq = ?1 AND direction = 1")              \
+    X(LOAD_OUTBOX, "UPDATE outbox SET attempts = ?2, due_ms = ?3, error = ?4, head_ms = CASE "     \
+                   "WHEN head_ms IS NULL THEN NULL ELSE ?3 END WHERE seq = ?1")                    \
     X(OUTBOX_LIST,                                                                                 \
       "SELECT " SQL_EVENT_COLUMNS ", s.subject FROM outbox o JOIN event e ON e.seq = o.seq "       \
       "JOIN subject s ON s.id = e.subject_id WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2")            \
@@ -114,6 +203,8 @@ struct sqlite_job {
     const char *what; /* names the operation in errors */
     size_t bytes;     /* of text that it writes, roughly; 0: little */
     bool is_light;    /* need not survive a power cut by itself: later commits carry it along */
+    bool is_alone;    /* in a transaction of its own, and run once only */
+    bool is_commit;   /* counts as such in the numbers */
     /* From here the writer's. */
     struct sqlite_job *next;
     arvo_status status;
@@ -202,6 +293,9 @@ sqlite3_stmt *arvo__sqlite_get(struct sqlite_conn *conn, enum sqlite_statement i
 bool arvo__sqlite_bind_str(sqlite3_stmt *stmt, int index, arvo_str text);
 /* A subject as ?1 (its hash) and ?2. */
 bool arvo__sqlite_bind_subject(struct sqlite_conn *conn, sqlite3_stmt *stmt, arvo_str subject);
+/* `stmt` may be NULL: false. */
+bool arvo__sqlite_bind_strs(sqlite3_stmt *stmt, int first, const arvo_str *texts, int count);
+bool arvo__sqlite_bind_ints(sqlite3_stmt *stmt, int first, const int64_t *numbers, int count);
 arvo_str arvo__sqlite_column_str(sqlite3_stmt *stmt, int column);
 /* Step to the end, reset. */
 bool arvo__sqlite_run(sqlite3_stmt *stmt);
@@ -304,7 +398,42 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
 arvo_status arvo__sqlite_write(
     void *self, arvo_str subject, const arvo_record *record, const arvo_record *previous,
     const arvo_lease *lease, arvo_error *err);
+/* The subject's number, made when it is new. */
+arvo_status
+arvo__sqlite_subject_put(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err);
+/* A row at the end of its subject. */
+bool arvo__sqlite_outbox_add(struct sqlite_conn *conn, int64_t seq, int64_t subject_id);
+
+/* ---- sqlite_outbox.c --------------------------------------------------- */
+
+/* Within a transaction: take the row out, and let the one behind it come. */
+arvo_status arvo__sqlite_outbox_remove(
+    struct sqlite_conn *conn, int64_t seq, const char *what, bool *out_was_there, arvo_error *err);
+
+/* As in arvo_memory_ops. */
 arvo_status arvo__sqlite_outbox_done(void *self, int64_t seq, arvo_error *err);
+arvo_status arvo__sqlite_outbox_claim(
+    void *self, const arvo_claim *claim, arvo_outbox_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_outbox_retry(
+    void *self, int64_t seq, const arvo_claim *claim, int64_t delay_ms, arvo_str error,
+    arvo_error *err);
+arvo_status arvo__sqlite_outbox_dead(
+    void *self, int64_t seq, const arvo_claim *claim, arvo_str error, arvo_error *err);
+arvo_status arvo__sqlite_outbox_release(void *self, const arvo_claim *claim, arvo_error *err);
+arvo_status arvo__sqlite_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err);
+arvo_status arvo__sqlite_dead_list(
+    void *self, int64_t after, size_t limit, arvo_outbox_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_dead_retry(void *self, int64_t seq, arvo_error *err);
+arvo_status arvo__sqlite_dead_drop(void *self, int64_t seq, arvo_error *err);
+
+/* ---- sqlite_care.c, sqlite_dump.c -------------------------------------- */
+
+arvo_status arvo__sqlite_stats(void *self, arvo_memory_stats *out, arvo_error *err);
+arvo_status
+arvo__sqlite_purge(void *self, const arvo_purge *purge, arvo_purged *out, arvo_error *err);
+arvo_status arvo__sqlite_check(void *self, arvo_finding_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_dump(void *self, arvo_row_fn each, void *user, arvo_error *err);
+arvo_status arvo__sqlite_load(void *self, arvo_row_next next, void *user, arvo_error *err);
 
 /* ---- sqlite_read.c ----------------------------------------------------- */
 
@@ -325,6 +454,11 @@ arvo_status arvo__sqlite_history(
 arvo_status arvo__sqlite_read_locked(
     struct sqlite_store *store, const arvo_lock_request *request, arvo_arena *arena,
     arvo_locked *out, arvo_error *err);
+/* A row of SQL_EVENT_COLUMNS, copied; the subject is the column behind them when `subject` is none.
+ */
+arvo_status arvo__sqlite_copy_event(
+    const struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, arvo_str subject,
+    arvo_arena *arena, arvo_stored_event *out, arvo_error *err);
 /* 0: the subject is not known. */
 arvo_status arvo__sqlite_subject_id(
     struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err);

@@ -15,28 +15,10 @@
 
 #define COMMIT "commit"
 
-static bool
-bind_strs(sqlite3_stmt *stmt, int first, const arvo_str *texts, int count)
-{
-    bool is_bound = stmt != NULL;
-    for (int i = 0; i < count && is_bound; i++)
-        is_bound = arvo__sqlite_bind_str(stmt, first + i, texts[i]);
-    return is_bound;
-}
-
-static bool
-bind_ints(sqlite3_stmt *stmt, int first, const int64_t *numbers, int count)
-{
-    bool is_bound = stmt != NULL;
-    for (int i = 0; i < count && is_bound; i++)
-        is_bound = sqlite3_bind_int64(stmt, first + i, numbers[i]) == SQLITE_OK;
-    return is_bound;
-}
-
 /* ---- Records ----------------------------------------------------------- */
 
-static arvo_status
-commit_subject_id(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err)
+arvo_status
+arvo__sqlite_subject_put(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err)
 {
     const arvo_status st = arvo__sqlite_subject_id(conn, subject, COMMIT, out, err);
     if (st != ARVO_OK || *out != 0)
@@ -59,7 +41,7 @@ commit_head(
     if (subject_id == 0)
         return ARVO_OK;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INSTANCE_HEAD);
-    if (!bind_ints(stmt, 1, &subject_id, 1))
+    if (!arvo__sqlite_bind_ints(stmt, 1, &subject_id, 1))
         return arvo__sqlite_fail(conn, COMMIT, err);
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
@@ -87,15 +69,15 @@ commit_record_put(
                                record->input,          record->state,        record->status };
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, is_new ? SQL_INSTANCE_ADD : SQL_INSTANCE_UPDATE);
 
-    if (!bind_ints(stmt, 1, numbers, 4) || !bind_strs(stmt, 5, texts, is_new ? 9 : 8) ||
-        !arvo__sqlite_run(stmt))
+    if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 4) ||
+        !arvo__sqlite_bind_strs(stmt, 5, texts, is_new ? 9 : 8) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     if (is_new || is_same_status)
         return ARVO_OK;
     /* Apart, because it is indexed: most steps leave it, and the index, as they are. */
     stmt = arvo__sqlite_get(conn, SQL_INSTANCE_STATUS);
-    if (!bind_ints(stmt, 1, &subject_id, 1) || !bind_strs(stmt, 2, &record->status, 1) ||
-        !arvo__sqlite_run(stmt))
+    if (!arvo__sqlite_bind_ints(stmt, 1, &subject_id, 1) ||
+        !arvo__sqlite_bind_strs(stmt, 2, &record->status, 1) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     return ARVO_OK;
 }
@@ -108,7 +90,7 @@ commit_definition(struct sqlite_conn *conn, const arvo_commit *commit, arvo_erro
         arvo_str_is(texts[0], conn->store->writer.known_definition))
         return ARVO_OK;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_DEFINITION_ADD);
-    if (!bind_strs(stmt, 1, texts, 2) || !arvo__sqlite_run(stmt))
+    if (!arvo__sqlite_bind_strs(stmt, 1, texts, 2) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     return ARVO_OK;
 }
@@ -146,7 +128,8 @@ commit_event(
     const int64_t numbers[] = { subject_id, direction, cause, now };
     const arvo_str texts[] = { event->id, event->source, event->type, event->domains, event->json };
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_EVENT_ADD);
-    if (!bind_ints(stmt, 1, numbers, 4) || !bind_strs(stmt, 5, texts, 5) || !arvo__sqlite_run(stmt))
+    if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 4) ||
+        !arvo__sqlite_bind_strs(stmt, 5, texts, 5) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     *out_seq = sqlite3_last_insert_rowid(conn->db);
     return ARVO_OK;
@@ -170,6 +153,14 @@ commit_consumed(
     return commit_event(conn, subject_id, event, ARVO_CONSUMED, 0, now, out_seq, err);
 }
 
+bool
+arvo__sqlite_outbox_add(struct sqlite_conn *conn, int64_t seq, int64_t subject_id)
+{
+    const int64_t numbers[] = { seq, subject_id };
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_ADD);
+    return arvo__sqlite_bind_ints(stmt, 1, numbers, 2) && arvo__sqlite_run(stmt);
+}
+
 static arvo_status
 commit_produced(
     struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t cause,
@@ -181,8 +172,7 @@ commit_produced(
             conn, subject_id, &commit->produced[i], ARVO_PRODUCED, cause, now, &seq, err);
         if (st != ARVO_OK)
             return st;
-        sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_ADD);
-        if (!bind_ints(stmt, 1, &seq, 1) || !arvo__sqlite_run(stmt))
+        if (!arvo__sqlite_outbox_add(conn, seq, subject_id))
             return arvo__sqlite_fail(conn, COMMIT, err);
     }
     return ARVO_OK;
@@ -191,14 +181,13 @@ commit_produced(
 static arvo_status
 commit_outbox_done(struct sqlite_conn *conn, int64_t seq, arvo_error *err)
 {
-    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_DONE);
-    if (!bind_ints(stmt, 1, &seq, 1) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(conn, COMMIT, err);
-    if (sqlite3_changes(conn->db) == 0)
-        return arvo__fail(
-            err, ARVO_E_EXISTS, "%s: commit: outbox row %lld is done already", conn->store->path,
-            (long long)seq);
-    return ARVO_OK;
+    bool was_there = false;
+    const arvo_status st = arvo__sqlite_outbox_remove(conn, seq, COMMIT, &was_there, err);
+    if (st != ARVO_OK || was_there)
+        return st;
+    return arvo__fail(
+        err, ARVO_E_EXISTS, "%s: commit: outbox row %lld is done already", conn->store->path,
+        (long long)seq);
 }
 
 /* ---- The whole --------------------------------------------------------- */
@@ -216,7 +205,7 @@ commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
         st =
             arvo__sqlite_shared_commit_begin(conn->store, commit->subject, commit->lease, now, err);
     if (st == ARVO_OK && (commit->record != NULL || has_events))
-        st = commit_subject_id(conn, commit->subject, &subject_id, err);
+        st = arvo__sqlite_subject_put(conn, commit->subject, &subject_id, err);
     if (st == ARVO_OK && commit->consumed != NULL)
         st = commit_consumed(conn, commit, subject_id, now, &cause, err);
     if (st == ARVO_OK && commit->record != NULL)
@@ -299,6 +288,8 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
     job.what = COMMIT;
     job.bytes = commit_bytes(commits, count);
     job.is_light = false;
+    job.is_alone = false;
+    job.is_commit = true;
     st = arvo__sqlite_job(store, &job, err);
     if (st == ARVO_OK)
         atomic_fetch_add_explicit(&store->writer.commits, count, memory_order_relaxed);
@@ -319,26 +310,6 @@ arvo__sqlite_write(
                                  .record = record,
                                  .previous_revision = previous != NULL ? previous->revision : 0 };
     return arvo__sqlite_commit(self, &commit, 1, err);
-}
-
-static arvo_status
-outbox_done_run(struct sqlite_conn *conn, void *context, arvo_error *err)
-{
-    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_DONE);
-    if (!bind_ints(stmt, 1, context, 1) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(conn, "outbox", err);
-    return ARVO_OK;
-}
-
-arvo_status
-arvo__sqlite_outbox_done(void *self, int64_t seq, arvo_error *err)
-{
-    struct sqlite_store *store = self;
-    const arvo_status st = arvo__sqlite_refuse_read_only(store, "outbox", err);
-    if (st != ARVO_OK)
-        return st;
-    struct sqlite_job job = { .run = outbox_done_run, .context = &seq, .what = "outbox" };
-    return arvo__sqlite_job(store, &job, err);
 }
 
 #endif

@@ -22,6 +22,29 @@
     " i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms"        \
     " FROM instance i JOIN subject s ON s.id = i.id;"
 
+#define SCHEMA_OUTBOX                                                                              \
+    "CREATE TABLE outbox ("                                                                        \
+    " seq INTEGER PRIMARY KEY REFERENCES event (seq),"                                             \
+    " subject_id INTEGER NOT NULL,"                                                                \
+    " head_ms INTEGER,"                                                                            \
+    " due_ms INTEGER NOT NULL DEFAULT 0,"                                                          \
+    " claimed_ms INTEGER NOT NULL DEFAULT 0,"                                                      \
+    " attempts INTEGER NOT NULL DEFAULT 0,"                                                        \
+    " token BLOB,"                                                                                 \
+    " error TEXT"                                                                                  \
+    ") STRICT;"                                                                                    \
+    "CREATE INDEX outbox_subject ON outbox (subject_id, seq);"                                     \
+    "CREATE INDEX outbox_head ON outbox (head_ms, seq) WHERE head_ms IS NOT NULL;"                 \
+    "CREATE INDEX outbox_token ON outbox (token) WHERE token IS NOT NULL;"                         \
+    "CREATE TABLE dead ("                                                                          \
+    " seq INTEGER PRIMARY KEY REFERENCES event (seq),"                                             \
+    " subject_id INTEGER NOT NULL,"                                                                \
+    " attempts INTEGER NOT NULL,"                                                                  \
+    " since_ms INTEGER NOT NULL,"                                                                  \
+    " error TEXT"                                                                                  \
+    ") STRICT;"                                                                                    \
+    "CREATE INDEX dead_subject ON dead (subject_id);"
+
 static const char schema[] =
     "CREATE TABLE subject ("
     " id INTEGER PRIMARY KEY,"
@@ -62,15 +85,12 @@ static const char schema[] =
     " domains TEXT NOT NULL,"
     " event TEXT NOT NULL"
     ") STRICT;"
-    "CREATE INDEX event_subject ON event (subject_id, direction, source, id);"
-    "CREATE TABLE outbox ("
-    " seq INTEGER PRIMARY KEY REFERENCES event (seq)"
-    ") STRICT;"
+    "CREATE INDEX event_subject ON event (subject_id, direction, source, id);" SCHEMA_OUTBOX
     "CREATE TABLE store (newest_fence INTEGER NOT NULL, hash_seed INTEGER NOT NULL) STRICT;"
     "INSERT INTO store (newest_fence, hash_seed) VALUES (0, random());" SCHEMA_RECORD_VIEW;
 
 /* Subjects are found by a hash: a key of 340 bytes makes an index with twelve to a page. Leases
- * moved to PATH-lease. */
+ * moved to PATH-lease. Rows of the outbox learn whose they are, and who delivers them. */
 static const char from_v1[] =
     "CREATE TABLE store (newest_fence INTEGER NOT NULL, hash_seed INTEGER NOT NULL) STRICT;"
     "INSERT INTO store (newest_fence, hash_seed) SELECT newest, random() FROM fence;"
@@ -87,7 +107,13 @@ static const char from_v1[] =
     " ORDER BY id;"
     "DROP TABLE subject;"
     "ALTER TABLE subject_v2 RENAME TO subject;"
-    "CREATE INDEX subject_hash ON subject (hash);" SCHEMA_RECORD_VIEW;
+    "CREATE INDEX subject_hash ON subject (hash);"
+    "ALTER TABLE outbox RENAME TO outbox_v1;" SCHEMA_OUTBOX
+    "INSERT INTO outbox (seq, subject_id, head_ms)"
+    " SELECT o.seq, e.subject_id, CASE WHEN"
+    " row_number() OVER (PARTITION BY e.subject_id ORDER BY o.seq) = 1 THEN 0 END"
+    " FROM outbox_v1 o JOIN event e ON e.seq = o.seq;"
+    "DROP TABLE outbox_v1;" SCHEMA_RECORD_VIEW;
 
 const struct sqlite_migration arvo__sqlite_migrations[] = {
     { 0, 2, schema },
@@ -239,8 +265,8 @@ check_identity(struct sqlite_store *store, bool *out_is_new, arvo_error *err)
     if (store->is_read_only && version < SQL_SCHEMA_VERSION)
         return arvo__fail(
             err, ARVO_E_VERSION,
-            "%s: the store has schema version %lld, which mode=ro cannot bring up to date: open it "
-            "once without",
+            "%s: the store has schema version %lld, which mode=ro cannot bring up to date: say "
+            "\"arvo store migrate sqlite:PATH\", or open it once without mode=ro",
             store->path, (long long)version);
     return ARVO_OK;
 }

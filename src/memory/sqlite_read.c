@@ -74,9 +74,8 @@ copy_record(
     return ARVO_OK;
 }
 
-/* A row of SQL_EVENT_COLUMNS; the subject too when the statement has it. */
-static arvo_status
-copy_event(
+arvo_status
+arvo__sqlite_copy_event(
     const struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, arvo_str subject,
     arvo_arena *arena, arvo_stored_event *out, arvo_error *err)
 {
@@ -232,7 +231,8 @@ event_rows_read(
         else if (code != SQLITE_ROW)
             st = arvo__sqlite_fail(conn, what, err);
         else
-            st = copy_event(conn, stmt, what, subject, arena, &out->rows[out->count], err);
+            st = arvo__sqlite_copy_event(
+                conn, stmt, what, subject, arena, &out->rows[out->count], err);
         if (st == ARVO_OK && !out->is_end)
             out->count++;
     }

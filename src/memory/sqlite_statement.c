@@ -120,6 +120,24 @@ arvo__sqlite_bind_subject(struct sqlite_conn *conn, sqlite3_stmt *stmt, arvo_str
            arvo__sqlite_bind_str(stmt, 2, subject);
 }
 
+bool
+arvo__sqlite_bind_strs(sqlite3_stmt *stmt, int first, const arvo_str *texts, int count)
+{
+    bool is_bound = stmt != NULL;
+    for (int i = 0; i < count && is_bound; i++)
+        is_bound = arvo__sqlite_bind_str(stmt, first + i, texts[i]);
+    return is_bound;
+}
+
+bool
+arvo__sqlite_bind_ints(sqlite3_stmt *stmt, int first, const int64_t *numbers, int count)
+{
+    bool is_bound = stmt != NULL;
+    for (int i = 0; i < count && is_bound; i++)
+        is_bound = sqlite3_bind_int64(stmt, first + i, numbers[i]) == SQLITE_OK;
+    return is_bound;
+}
+
 arvo_str
 arvo__sqlite_column_str(sqlite3_stmt *stmt, int column)
 {

@@ -142,6 +142,17 @@ batch_run(
     return BATCH_DONE;
 }
 
+/* A transaction in which executions were committed. */
+static void
+batch_count(struct sqlite_writer *writer, const struct sqlite_job *jobs)
+{
+    bool has_commit = false;
+    for (const struct sqlite_job *job = jobs; job != NULL; job = job->next)
+        has_commit = has_commit || (job->is_commit && job->status == ARVO_OK);
+    if (has_commit)
+        atomic_fetch_add_explicit(&writer->transactions, 1, memory_order_relaxed);
+}
+
 /* The jobs as one transaction. BATCH_FAILED: they are answered with its failure, unless a job took
  * it down, which is in *out_cause. */
 static enum batch_end
@@ -169,7 +180,7 @@ batch_try(
         memcpy(
             writer->known_definition, writer->pending_definition, sizeof(writer->known_definition));
     writer->pending_definition[0] = '\0';
-    atomic_fetch_add_explicit(&writer->transactions, 1, memory_order_relaxed);
+    batch_count(writer, jobs);
     arvo__sqlite_commits_tell(writer->conn.store);
     return BATCH_DONE;
 }
@@ -214,8 +225,8 @@ queue_take(struct sqlite_writer *writer)
 {
     struct sqlite_job *jobs = writer->first, *last = jobs;
     size_t count = 1, bytes = jobs->bytes;
-    while (last->next != NULL && count < SQL_BATCH_JOBS_MAX &&
-           bytes + last->next->bytes <= SQL_BATCH_BYTES_MAX) {
+    while (!jobs->is_alone && last->next != NULL && !last->next->is_alone &&
+           count < SQL_BATCH_JOBS_MAX && bytes + last->next->bytes <= SQL_BATCH_BYTES_MAX) {
         last = last->next;
         bytes += last->bytes;
         count++;

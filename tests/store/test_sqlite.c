@@ -493,6 +493,20 @@ static const char schema_v1[] =
     " i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms"
     " FROM instance i JOIN subject s ON s.id = i.id;";
 
+struct claimed {
+    int64_t seqs[4];
+    size_t count;
+};
+
+static bool
+note_claimed(void *user, const arvo_outbox_row *row)
+{
+    struct claimed *claimed = user;
+    assert_true(claimed->count < ARVO_COUNT_OF(claimed->seqs));
+    claimed->seqs[claimed->count++] = row->event.seq;
+    return true;
+}
+
 /* A file of the first version, with two workflows in it, goes on where it stood. */
 static void
 test_sqlite__first_schema_is_brought_up_to_date(void **state)
@@ -508,7 +522,9 @@ test_sqlite__first_schema_is_brought_up_to_date(void **state)
         "INSERT INTO definition VALUES ('h', '{}');"
         "INSERT INTO event VALUES (11, 3, 0, 0, 1500, 'e-4', 'com.test', 't', '[]', '{}');"
         "INSERT INTO event VALUES (12, 3, 1, 11, 1500, 'x', 'com.test', 't', '[]', '{}');"
-        "INSERT INTO outbox VALUES (12);"
+        "INSERT INTO event VALUES (13, 3, 1, 11, 1500, 'y', 'com.test', 't', '[]', '{}');"
+        "INSERT INTO event VALUES (14, 9, 1, 0, 1500, 'z', 'com.test', 't', '[]', '{}');"
+        "INSERT INTO outbox VALUES (12), (13), (14);"
         "INSERT INTO lease VALUES ('subject', 70, x'00', 9000000000000, 0)");
     assert_refused("?mode=ro", ARVO_E_VERSION, "up to date");
     arvo_memory *memory = open_or_fail("");
@@ -523,6 +539,14 @@ test_sqlite__first_schema_is_brought_up_to_date(void **state)
             NULL, NULL, &err),
         ARVO_OK);
     assert_true(is_found);
+    struct claimed claimed = { 0 };
+    const arvo_claim claim = { .token = "ann" };
+    assert_int_equal(
+        ops->outbox_claim(arvo_memory_self(memory), &claim, note_claimed, &claimed, &err), ARVO_OK);
+    assert_int_equal(claimed.count, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(claimed.seqs[i], 12 + i);
+    assert_int_equal(file_number("SELECT count(*) FROM outbox WHERE head_ms > 0"), 2);
     arvo_lease lease;
     bool is_acquired = false;
     assert_int_equal(take(memory, 0, &is_acquired, &lease, &err), ARVO_OK);
@@ -534,7 +558,7 @@ test_sqlite__first_schema_is_brought_up_to_date(void **state)
     assert_int_equal(file_number("PRAGMA user_version"), SQL_SCHEMA_VERSION);
     assert_int_equal(file_number("SELECT count(*) FROM subject"), 2);
     assert_int_equal(file_number("SELECT seq FROM outbox ORDER BY seq LIMIT 1"), 12);
-    assert_int_equal(file_number("SELECT min(seq) FROM event WHERE seq > 12"), 13);
+    assert_int_equal(file_number("SELECT min(seq) FROM event WHERE seq > 14"), 15);
 
     /* It is the same as one made today. */
     arvo_buf migrated = ARVO_BUF_INIT(65536), fresh = ARVO_BUF_INIT(65536);
@@ -545,6 +569,90 @@ test_sqlite__first_schema_is_brought_up_to_date(void **state)
     assert_string_equal(migrated.ptr, fresh.ptr);
     arvo_buf_fini(&migrated);
     arvo_buf_fini(&fresh);
+}
+
+/* ---- What statements cost -------------------------------------------------- */
+
+static const struct {
+    const char *name, *sql;
+} statements[] = {
+#define STATEMENT_TEXT(name, sql) { #name, sql },
+    SQL_STATEMENTS(STATEMENT_TEXT)
+#undef STATEMENT_TEXT
+};
+
+/* Whatever waits: what is done per commit, claim or delivery goes by an index, and sorts nothing.
+ */
+static void
+test_sqlite__deliveries_go_by_indexes(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    sqlite3 *db = NULL;
+    size_t seen = 0;
+    assert_int_equal(sqlite3_open(file_path(), &db), SQLITE_OK);
+    for (size_t i = 0; i < ARVO_COUNT_OF(statements); i++) {
+        const char *name = statements[i].name;
+        if (strncmp(name, "OUTBOX_", 7) != 0 && strncmp(name, "DEAD_", 5) != 0 &&
+            strcmp(name, "PURGE_STILL") != 0 && strcmp(name, "PURGE_EVENTS") != 0)
+            continue;
+        seen++;
+        char sql[2048];
+        sqlite3_stmt *stmt = NULL;
+        (void)snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN %s", statements[i].sql);
+        if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+            fail_msg("%s: %s", name, sqlite3_errmsg(db));
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+            /* In the order in which they are listed. */
+            const bool is_listing =
+                strcmp(name, "OUTBOX_LIST") == 0 || strcmp(name, "DEAD_LIST") == 0;
+            if ((strncmp(detail, "SCAN", 4) == 0 && !is_listing &&
+                 strstr(detail, "outbox_head") == NULL) ||
+                strstr(detail, "TEMP B-TREE") != NULL)
+                fail_msg("%s: %s", name, detail);
+        }
+        sqlite3_finalize(stmt);
+    }
+    assert_true(seen >= 20);
+    sqlite3_close(db);
+}
+
+/* 200,000 rows behind one that is not due, and a thousand subjects that sleep: to claim the one
+ * that is ready reads a few pages. */
+static void
+test_sqlite__claim_reads_no_more_than_it_takes(void **state)
+{
+    (void)state;
+    arvo_memory_close(open_or_fail(""));
+    file_sql(
+        "PRAGMA synchronous=OFF; BEGIN;"
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+        " INSERT INTO subject (id, hash, subject) SELECT i, i, 's' || i FROM n;"
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+        " INSERT INTO event SELECT i, CASE WHEN i <= 1000 THEN i ELSE 1 END, 1, 0, 0, i, 's', 't',"
+        " '[]', '{}' FROM n;"
+        "INSERT INTO outbox (seq, subject_id, head_ms, due_ms)"
+        " SELECT seq, subject_id, CASE WHEN seq < 1000 THEN 9e15 WHEN seq = 1000 THEN 0 END,"
+        " CASE WHEN seq < 1000 THEN 9e15 ELSE 0 END FROM event; COMMIT");
+    arvo_memory *memory = open_or_fail("");
+    struct sqlite_store *store = arvo_memory_self(memory);
+    struct claimed claimed = { 0 };
+    const arvo_claim claim = { .token = "ann" };
+    int before = 0, after = 0, high = 0;
+    assert_int_equal(
+        sqlite3_db_status(store->writer.conn.db, SQLITE_DBSTATUS_CACHE_MISS, &before, &high, 0),
+        SQLITE_OK);
+    assert_int_equal(
+        arvo_memory_ops_of(memory)->outbox_claim(store, &claim, note_claimed, &claimed, NULL),
+        ARVO_OK);
+    assert_int_equal(
+        sqlite3_db_status(store->writer.conn.db, SQLITE_DBSTATUS_CACHE_MISS, &after, &high, 0),
+        SQLITE_OK);
+    assert_int_equal(claimed.count, 1);
+    assert_int_equal(claimed.seqs[0], 1000);
+    assert_true(after - before <= 30);
+    arvo_memory_close(memory);
 }
 
 /* ---- The documentation -------------------------------------------------- */
@@ -631,6 +739,8 @@ main(void)
         CASE(full_disk_loses_nothing),
         CASE(migration_goes_step_by_step_or_not_at_all),
         CASE(first_schema_is_brought_up_to_date),
+        CASE(deliveries_go_by_indexes),
+        CASE(claim_reads_no_more_than_it_takes),
         CASE(schema_is_as_documented),
     };
     static char normal[] = "?sync=normal", full[] = "";
