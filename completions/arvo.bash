@@ -3,6 +3,7 @@
 _arvo_options() {
     case "$1" in
     run) echo "--event --store --follow --json --violations --help" ;;
+    work) echo "--store --threads --mocks --no-mocks --until-idle --json --help" ;;
     "machine check") echo "--json --sarif --strict --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
@@ -22,6 +23,7 @@ _arvo_options() {
             "--accesscontrol --executionunits --id --time --parentid --ext --pretty --help"
         ;;
     "event validate") echo "--app --json --help" ;;
+    "event send") echo "--store --app --json --help" ;;
     "subject new") echo "--name --version --id --domain --meta --initiator --help" ;;
     "subject child") echo "--name --version --id --domain --meta --help" ;;
     "subject decode") echo "--json --help" ;;
@@ -34,7 +36,7 @@ _arvo_options() {
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run machine contract schema event subject ps show history sim bench version help"
+    local verbs="run work machine contract schema event subject ps show history sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 
@@ -46,7 +48,7 @@ _arvo() {
     machine) actions="check simulate diagram paths import export" ;;
     contract) actions="check validate example diff docs export import" ;;
     schema) actions="validate" ;;
-    event) actions="new validate" ;;
+    event) actions="new validate send" ;;
     subject) actions="new child decode" ;;
     esac
     if [ -n "${actions-}" ]; then

@@ -22,6 +22,7 @@
 #include <arvo/subject.h>
 #include <arvo/telemetry.h>
 #include <arvo/uri.h>
+#include <arvo/worker.h>
 #include <arvo/xstate.h>
 
 #endif

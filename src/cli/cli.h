@@ -82,8 +82,8 @@ extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_m
     cli_machine_import, cli_machine_export, cli_machine_paths, cli_contract_check,
     cli_contract_validate, cli_contract_example, cli_contract_diff, cli_contract_docs,
     cli_contract_export, cli_contract_import, cli_schema_validate, cli_event_new,
-    cli_event_validate, cli_subject_new, cli_subject_child, cli_subject_decode, cli_ps, cli_show,
-    cli_history, cli_bench, cli_sim;
+    cli_event_validate, cli_event_send, cli_work, cli_subject_new, cli_subject_child,
+    cli_subject_decode, cli_ps, cli_show, cli_history, cli_bench, cli_sim;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */

@@ -1,4 +1,4 @@
-/* arvo event new and validate. */
+/* arvo event new, validate and send. */
 
 #include "cli.h"
 
@@ -359,6 +359,127 @@ event_validate_run(cli_args *args)
     return exit_code;
 }
 
+/* ---- send ---- */
+
+struct send_opts {
+    const char *store;
+    cli_list apps;
+    bool json;
+};
+
+static const cli_option event_send_options[] = {
+    { "store", CLI_TEXT, "URL", offsetof(struct send_opts, store),
+      "the store that workers deliver from (required)" },
+    { "app", CLI_LIST, "APP", offsetof(struct send_opts, apps),
+      "check its data first, against the contracts there" },
+    { "json", CLI_FLAG, NULL, offsetof(struct send_opts, json), "one JSON object per event" },
+    { 0 },
+};
+
+static bool
+send_none(void *user, const arvo_stored_event *row)
+{
+    (void)user;
+    (void)row;
+    return false;
+}
+
+/* As somebody's step would have left it: a row of the outbox, and one of the history. */
+static arvo_status
+send_commit(arvo_memory *memory, const arvo_event *event, arvo_error *err)
+{
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    arvo_buf text = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    arvo_event_write(event, &text);
+    const arvo_stored_event row = { .direction = ARVO_PRODUCED,
+                                    .subject = event->subject,
+                                    .id = event->id,
+                                    .source = event->source,
+                                    .type = event->type,
+                                    .domains = ARVO_STR("[\"default\"]"),
+                                    .json = arvo_buf_str(&text) };
+    const arvo_commit commit = { .subject = event->subject, .produced = &row, .produced_count = 1 };
+    const arvo_status st = text.status == ARVO_OK
+                               ? ops->commit(arvo_memory_self(memory), &commit, 1, err)
+                               : arvo_error_set(err, text.status, ARVO_NO_OFFSET, "event");
+    arvo_buf_fini(&text);
+    return st;
+}
+
+static void
+send_print(const struct send_opts *opts, const arvo_event *event)
+{
+    if (!opts->json) {
+        printf("sent: %s, id %s\n", cli_shown(event->type), cli_shown(event->id));
+        return;
+    }
+    arvo_json *object = arvo_json_object_new(cli_arena());
+    cli_set(object, "id", cli_json_str(event->id));
+    cli_set(object, "source", cli_json_str(event->source));
+    cli_set(object, "subject", cli_json_str(event->subject));
+    cli_print_json(object);
+}
+
+/* All are looked at before the first is sent. */
+static arvo_event *
+send_load(const cli_args *args, const arvo_app *app)
+{
+    arvo_event *events = arvo_arena_calloc(cli_arena(), args->operand_count, sizeof(*events));
+    cli_check_memory();
+    for (size_t i = 0; i < args->operand_count; i++) {
+        arvo_error err = { 0 };
+        if (!cli_event_load(args->operands[i], &events[i]))
+            return NULL;
+        if (app == NULL || event_check_data(arvo_app_contracts(app), &events[i], &err) == ARVO_OK)
+            continue;
+        cli_error("event send: %s: %s", args->operands[i], err.text);
+        return NULL;
+    }
+    return events;
+}
+
+static int
+send_all(const struct send_opts *opts, arvo_memory *memory, const arvo_event *events, size_t count)
+{
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
+    arvo_error err = { 0 };
+    if (ops->outbox_list == NULL) {
+        cli_error("event send: the store %s has no outbox to put an event into", ops->name);
+        return CLI_USAGE;
+    }
+    arvo_status st = ops->outbox_list(arvo_memory_self(memory), 0, 1, send_none, NULL, &err);
+    for (size_t i = 0; i < count && st == ARVO_OK; i++) {
+        st = send_commit(memory, &events[i], &err);
+        if (st == ARVO_OK)
+            send_print(opts, &events[i]);
+    }
+    return st == ARVO_OK ? CLI_DONE : cli_fail(&err);
+}
+
+static int
+event_send_run(cli_args *args)
+{
+    struct send_opts opts = { 0 };
+    if (!cli_parse(args, &opts))
+        return args->exit_code;
+    if (opts.store == NULL || strncmp(opts.store, "memory:", 7) == 0) {
+        cli_error(
+            "event send: needs --store URL, of a store that stays: for example sqlite:orders.db");
+        return CLI_USAGE;
+    }
+    arvo_app *app = NULL;
+    if (opts.apps.count > 0 && (app = cli_app_load(opts.apps.items, opts.apps.count)) == NULL)
+        return CLI_USAGE;
+    int exit_code = CLI_USAGE;
+    const arvo_event *events = send_load(args, app);
+    arvo_memory *memory = events != NULL ? cli_store_open(opts.store, false, &exit_code) : NULL;
+    if (memory != NULL)
+        exit_code = send_all(&opts, memory, events, args->operand_count);
+    arvo_memory_close(memory);
+    arvo_app_free(app);
+    return exit_code;
+}
+
 const cli_command cli_event_new = {
     .verb = "event",
     .action = "new",
@@ -388,4 +509,26 @@ const cli_command cli_event_validate = {
     .operands_min = 1,
     .operands_max = 1,
     .run = event_validate_run,
+};
+
+const cli_command cli_event_send = {
+    .verb = "event",
+    .action = "send",
+    .operands = "FILE...",
+    .summary = "put events into a store, for whoever delivers from it",
+    .details =
+        "Puts each event (`-` is standard input) into the outbox of a store: arvo work, or the "
+        "next\n"
+        "arvo run --follow, delivers it to the workflow that its subject names or to whoever its\n"
+        "\"to\" names. So a service answers without running anything here. When the command is "
+        "done,\n"
+        "the event is as safe as the store keeps it; sent twice (same source and id), it has one\n"
+        "effect. All files are read before the first event is sent.\n"
+        "--json: {\"id\", \"source\", \"subject\"} per event. Exit codes: 2, an event that "
+        "cannot be\n"
+        "used, nothing was sent; 3, the store could not take one: what was printed is sent.\n",
+    .options = event_send_options,
+    .operands_min = 1,
+    .operands_max = -1,
+    .run = event_send_run,
 };

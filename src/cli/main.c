@@ -9,6 +9,7 @@ const char *cli_program = "arvo";
 
 static const cli_command *const commands[] = {
     &cli_run,
+    &cli_work,
     &cli_machine_check,
     &cli_machine_simulate,
     &cli_machine_diagram,
@@ -25,6 +26,7 @@ static const cli_command *const commands[] = {
     &cli_schema_validate,
     &cli_event_new,
     &cli_event_validate,
+    &cli_event_send,
     &cli_subject_new,
     &cli_subject_child,
     &cli_subject_decode,
@@ -41,10 +43,11 @@ static const struct {
     const char *summary;
 } verbs[] = {
     { "run", "handle an event: one step, or with --follow until nothing moves" },
+    { "work", "deliver events from a store for as long as it runs" },
     { "machine", "check, simulate, draw and walk machines; import and export XState's" },
     { "contract", "check contracts; validate and make data; compare two states of them" },
     { "schema", "validate a value against a JSON Schema" },
-    { "event", "make and validate events" },
+    { "event", "make, validate and send events" },
     { "subject", "make and decode subjects" },
     { "ps", "list the instances in a store" },
     { "show", "show one instance" },

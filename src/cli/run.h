@@ -29,6 +29,9 @@ struct trace {
     int exit_code;  /* CLI_NO when a workflow failed, or nobody took the first event */
 };
 
+/** Append `{"event", "domains", "handledBy"` of a delivery, without the brace behind it. */
+void trace_delivery_write(const arvo_delivery *delivery, arvo_buf *line);
+
 /** Print the head of the table (text only). False: out of memory. */
 bool trace_begin(struct trace *trace);
 

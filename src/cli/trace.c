@@ -99,25 +99,31 @@ handler_text(const arvo_delivery *delivery)
     }
 }
 
-static void
-event_print_json(const arvo_delivery *delivery)
+void
+trace_delivery_write(const arvo_delivery *delivery, arvo_buf *line)
 {
-    arvo_buf line = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
-    arvo_buf_append_str(&line, ARVO_STR("{\"event\":"));
-    arvo_buf_append_str(&line, delivery->event_json);
-    arvo_buf_append_str(&line, ARVO_STR(",\"domains\":"));
-    arvo_buf_append_str(&line, delivery->domains);
-    arvo_buf_append_str(&line, ARVO_STR(",\"handledBy\":"));
+    arvo_buf_append_str(line, ARVO_STR("{\"event\":"));
+    arvo_buf_append_str(line, delivery->event_json);
+    arvo_buf_append_str(line, ARVO_STR(",\"domains\":"));
+    arvo_buf_append_str(line, delivery->domains);
+    arvo_buf_append_str(line, ARVO_STR(",\"handledBy\":"));
     if (delivery->handled_by == ARVO_HANDLED_BY_NOBODY) {
-        arvo_buf_append_str(&line, ARVO_STR("null"));
+        arvo_buf_append_str(line, ARVO_STR("null"));
     } else {
         const bool is_orchestrator = delivery->handled_by == ARVO_HANDLED_BY_ORCHESTRATOR;
         const char *name = is_orchestrator ? handler_text(delivery) : cli_cstr(delivery->name);
         const char *kind = is_orchestrator                                ? "orchestrator"
                            : delivery->handled_by == ARVO_HANDLED_BY_MOCK ? "mock"
                                                                           : "handler";
-        arvo_json_write_str(arvo_str_from(cli_printf("%s:%s", kind, name)), &line);
+        arvo_json_write_str(arvo_str_from(cli_printf("%s:%s", kind, name)), line);
     }
+}
+
+static void
+event_print_json(const arvo_delivery *delivery)
+{
+    arvo_buf line = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    trace_delivery_write(delivery, &line);
     arvo_buf_append_str(&line, ARVO_STR("}\n"));
     (void)fwrite(line.ptr, 1, line.len, stdout);
     arvo_buf_fini(&line);

@@ -93,7 +93,8 @@ arvo__routes_choose(
     }
     *out = arvo__routes_find(routes, event->to);
     const bool names_nobody = event->to.ptr == NULL || arvo_str_equal(event->to, event->type);
-    if (*out != NULL || !from_outside || !names_nobody)
+    const bool was_made_here = !from_outside && arvo__routes_find(routes, event->source) != NULL;
+    if (*out != NULL || was_made_here || !names_nobody)
         return ARVO_OK;
     return routes_find_by_subject(routes, event, arena, out, err);
 }

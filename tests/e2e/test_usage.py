@@ -6,7 +6,7 @@ import subprocess
 
 from harness import ARVO, Case, main
 
-VERBS = ["run", "machine", "contract", "schema", "event", "subject", "ps", "show", "history", "bench", "version", "help"]
+VERBS = ["run", "work", "machine", "contract", "schema", "event", "subject", "ps", "show", "history", "bench", "version", "help"]
 
 
 class Usage(Case):

@@ -29,6 +29,7 @@ HEADER_LAYER = {
     "broker": "orchestrator",
     "app": "orchestrator",
     "sim": "sim",
+    "worker": "runtime",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<arvo/([a-z]+)\.h>|"([a-z_]+)/([\w/]+)\.h"|"([\w.]+)")')
 
