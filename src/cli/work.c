@@ -13,6 +13,7 @@
 struct work_opts {
     const char *store;
     int64_t threads;
+    int64_t claim_ms;
     bool mocks;
     bool no_mocks;
     bool until_idle;
@@ -24,6 +25,8 @@ static const cli_option work_options[] = {
       "the store to deliver from (required)" },
     { "threads", CLI_NUMBER, "N", offsetof(struct work_opts, threads),
       "deliveries at a time; default 16" },
+    { "claim-ms", CLI_NUMBER, "MS", offsetof(struct work_opts, claim_ms),
+      "how long others leave it what it has claimed, should it die; default 30000" },
     { "mocks", CLI_FLAG, NULL, offsetof(struct work_opts, mocks),
       "let the app's mocks answer (the default)" },
     { "no-mocks", CLI_FLAG, NULL, offsetof(struct work_opts, no_mocks),
@@ -115,6 +118,7 @@ work_worker(
 {
     const arvo_worker_opts worker_opts = { .memory = memory,
                                            .threads = (uint32_t)opts->threads,
+                                           .claim_ms = opts->claim_ms,
                                            .until_idle = opts->until_idle,
                                            .on_delivery = watch_delivery,
                                            .on_trouble = watch_trouble,

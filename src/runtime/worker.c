@@ -268,8 +268,7 @@ worker_run_line(worker_thread *self, worker_line *line)
     worker->finished++;
     self->line = NULL;
     worker_finish_line(worker, line, outcome);
-    if (arvo__worker_queue_unblock(&worker->queue))
-        pthread_cond_broadcast(&worker->work);
+    (void)arvo__worker_queue_unblock(&worker->queue); /* this thread goes on with them */
 }
 
 /* ---- Claiming; called and returning with the mutex held ------------------------------------- */
@@ -404,16 +403,12 @@ worker_fetch(arvo_worker *worker)
         else
             worker->in_trouble = 0;
     }
-    if (any)
-        pthread_cond_broadcast(&worker->work);
-    else if (
-        worker->until_idle && was_quiet && worker->in_trouble == 0 &&
+    if (!any && worker->until_idle && was_quiet && worker->in_trouble == 0 &&
         worker_is_idle(worker, finished))
         worker_end(worker);
-    else if (!worker->is_stopping && worker->in_trouble == 0)
+    else if (!any && !worker->is_stopping && worker->in_trouble == 0)
         worker_wait(worker);
     worker->is_claiming = false;
-    pthread_cond_signal(&worker->work); /* whoever is idle asks next */
 }
 
 /* ---- Threads -----------------------------------------------------------------------------------
@@ -443,6 +438,10 @@ worker_run(void *arg)
     pthread_mutex_lock(&worker->mutex);
     while (!worker->is_stopping) {
         worker_line *line = worker_take_line(worker);
+        /* One wakes the next, and so on, while there are lines or nobody asks for more: all at once
+         * they would only meet at the mutex. */
+        if (line != NULL && (worker->queue.first != NULL || !worker->is_claiming))
+            pthread_cond_signal(&worker->work);
         if (line != NULL)
             worker_run_line(self, line);
         else if (!worker->is_claiming)
