@@ -195,8 +195,9 @@ work_print_end(const struct work_opts *opts, arvo_worker *worker)
 
 /* Until it has ended, by itself or by a signal. */
 static void
-work_wait(arvo_worker *worker, bool shows_status)
+work_wait(arvo_worker *worker, arvo_memory *memory, bool shows_status)
 {
+    const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
     uint64_t last = 0;
     bool is_stopped = false;
     for (int64_t waited_ms = 0; !arvo_worker_join(worker, WORK_LOOK_MS);
@@ -204,6 +205,8 @@ work_wait(arvo_worker *worker, bool shows_status)
         if (work_interrupted && !is_stopped) {
             is_stopped = true;
             arvo_worker_stop(worker);
+            if (ops->interrupt != NULL) /* nobody waits for a lock any more */
+                ops->interrupt(arvo_memory_self(memory), true);
         }
         if (shows_status && waited_ms % WORK_STATUS_MS == 0)
             work_print_status(worker, &last);
@@ -231,7 +234,7 @@ work_until_told(
     if (arvo_worker_start(worker, &err) != ARVO_OK) {
         exit_code = cli_fail(&err);
     } else {
-        work_wait(worker, !opts->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
+        work_wait(worker, memory, !opts->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
         if (!opts->json)
             work_print_end(opts, worker);
     }

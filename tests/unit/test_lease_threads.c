@@ -327,6 +327,74 @@ test_lease__one_that_is_lost_is_not_asked_for_again(void **state)
     recording_close(&r, &f);
 }
 
+/* ---- A step that hangs --------------------------------------------------------------------- */
+
+typedef struct hanging {
+    arvo_memory *memory;
+    arvo_str subject;
+    atomic_bool is_inside, may_go;
+} hanging;
+
+static arvo_status
+hanging_execute(
+    void *self, const arvo_machine *machine, const arvo_machine_input *input, arvo_arena *arena,
+    arvo_machine_output *out, arvo_error *err)
+{
+    hanging *h = self;
+    atomic_store(&h->is_inside, true);
+    while (!atomic_load(&h->may_go))
+        (void)usleep(1000);
+    const arvo_engine *engine = arvo_engine_statechart();
+    return engine->execute(engine->self, machine, input, arena, out, err);
+}
+
+static void *
+hanging_take_over(void *arg)
+{
+    hanging *h = arg;
+    const arvo_memory_ops *ops = arvo_memory_ops_of(h->memory);
+    bool acquired = false;
+    arvo_lease lease;
+    arvo_error err;
+    while (!atomic_load(&h->is_inside))
+        (void)usleep(1000);
+    assert_ok(
+        ops->lock(
+            arvo_memory_self(h->memory), h->subject, 60 * 1000, 60 * 1000, &acquired, &lease, &err),
+        err);
+    atomic_store(&h->may_go, true);
+    return acquired ? h : NULL;
+}
+
+/* Renewal has an end: somebody else gets the subject, and whoever hung there finds its lease lost.
+ */
+static void
+test_lease__a_step_that_hangs_does_not_hold_its_lock_for_ever(void **state)
+{
+    (void)state;
+    hanging h = { .memory = NULL };
+    const arvo_engine engine = { .version = ARVO_ENGINE_OPS_VERSION,
+                                 .execute = hanging_execute,
+                                 .self = &h };
+    fixture f;
+    fixture_open_with(
+        &f,
+        (arvo_orchestrator_opts){ .engine = &engine, .lease_ms = 60, .lease_renew_max_ms = 150 });
+    assert_non_null(arvo_memory_ops_of(f.memory)->renew);
+    h.memory = f.memory;
+    h.subject = fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, hanging_take_over, &h), 0);
+    const arvo_event start = fixture_start(&f, h.subject, "plain");
+    assert_int_equal(fixture_execute(&f, &start), ARVO_E_WRITE_FAILED);
+    void *taken = NULL;
+    assert_int_equal(pthread_join(thread, &taken), 0);
+    assert_ptr_equal(taken, &h);
+    arvo_record record;
+    assert_false(fixture_read(&f, h.subject, &record)); /* nothing was written */
+    fixture_close(&f);
+}
+
 /* Turned off, or with a store that cannot, there is no thread. */
 static unsigned
 threads_now(void)
@@ -467,6 +535,7 @@ main(void)
         cmocka_unit_test(test_lease__lock_read_may_be_denied_or_fail),
         cmocka_unit_test(test_lease__a_long_step_keeps_its_lease),
         cmocka_unit_test(test_lease__one_that_is_lost_is_not_asked_for_again),
+        cmocka_unit_test(test_lease__a_step_that_hangs_does_not_hold_its_lock_for_ever),
         cmocka_unit_test(test_lease__the_keeper_is_there_when_needed_and_gone_at_the_end),
         cmocka_unit_test(test_lease__a_child_of_fork_has_a_keeper_of_its_own),
         cmocka_unit_test(test_lease__the_keeper_and_executions_do_not_collide),
