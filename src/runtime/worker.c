@@ -34,6 +34,7 @@ struct arvo_worker {
     const arvo_memory_ops *store;
     void *store_self;
     const arvo_platform *platform;
+    const arvo_telemetry *telemetry;
     arvo__routes routes;
     arvo_retry retry;
     size_t claim_limit;
@@ -156,6 +157,7 @@ worker_deliver(worker_thread *self, const worker_line *line)
     const worker_row *row = line->first;
     arvo__carrier carrier = { .store = worker->store,
                               .store_self = worker->store_self,
+                              .telemetry = worker->telemetry,
                               .arena = self->arena,
                               .text = &self->text };
     arvo_event event;
@@ -557,6 +559,7 @@ worker_apply(arvo_worker *worker, const arvo_worker_opts *opts)
     worker->store = arvo_memory_ops_of(opts->memory);
     worker->store_self = arvo_memory_self(opts->memory);
     worker->platform = opts->platform != NULL ? opts->platform : arvo_platform_system();
+    worker->telemetry = opts->telemetry;
     worker->thread_count = opts->threads != 0 ? opts->threads : ARVO_WORKER_THREADS_DEFAULT;
     worker->claim_limit = worker_claim_limit(opts, worker->thread_count);
     worker->claim_ms = opts->claim_ms > 0 ? opts->claim_ms : ARVO_CLAIM_MS_DEFAULT;
@@ -582,7 +585,8 @@ worker_check(const arvo_worker_opts *opts, arvo_retry *out_retry, arvo_error *er
             err, ARVO_E_UNSUPPORTED,
             "the store \"%s\" has no claims: no worker can deliver from it",
             arvo_memory_name(opts->memory));
-    return arvo__retry_check(&opts->retry, out_retry, err);
+    const arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+    return st == ARVO_OK ? arvo__retry_check(&opts->retry, out_retry, err) : st;
 }
 
 static arvo_status
