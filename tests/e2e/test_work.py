@@ -127,7 +127,7 @@ class Work(WorkCase):
         bad = self.write("bad.json", {"type": "x"})
         self.fails(2, "event", "send", good, bad, "--store", STORE, says="bad.json")
         self.fails(2, "event", "send", good, says="--store")
-        self.fails(2, "event", "send", good, "--store", "memory:", says="memory")
+        self.fails(2, "event", "send", good, "--store", "memory:", says="sqlite:")
         with open(good, encoding="utf-8") as file:
             event = json.load(file)
         event["data"]["goal"] = "many"

@@ -45,7 +45,8 @@ rec_lock(
 {
     recording *r = self;
     atomic_fetch_add(&r->locks, 1);
-    return r->ops->lock(r->self, subject, ttl_ms, wait_ms, acquired, out, err);
+    (void)ttl_ms; /* what is short here is how often the keeper looks, not the lease */
+    return r->ops->lock(r->self, subject, 60 * 1000, wait_ms, acquired, out, err);
 }
 
 static arvo_status
@@ -266,11 +267,7 @@ hurry(fixture *f)
     const arvo_event start =
         fixture_start(f, fixture_subject(f, "arvo.orc.order", "1.0.0", NULL), "now");
     arvo_result result;
-    arvo_status st;
-    do
-        st = arvo_orchestrator_execute(hurried, &start, f->arena, &result, &f->err);
-    while (st == ARVO_E_WRITE_FAILED); /* on a busy machine 15 ms may go by */
-    assert_ok(st, f->err);
+    assert_ok(arvo_orchestrator_execute(hurried, &start, f->arena, &result, &f->err), f->err);
     return hurried;
 }
 
