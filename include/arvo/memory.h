@@ -392,7 +392,9 @@ ARVO_API ARVO_NODISCARD arvo_status
 arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_error *err);
 
 /**
- * Open a built-in store: "memory:" or "sqlite:PATH" (parameters behind `?`, joined by `&`).
+ * Open a built-in store: "memory:", "sqlite:PATH", "redis://[USER:PASSWORD@]HOST[:PORT][/DB]" or
+ * "redis+unix://[USER:PASSWORD@]/PATH/OF/SOCKET" (parameters behind `?`, joined by `&`; user and
+ * password with %XX where a character means something in a URL).
  *   memory:?inbox=N          ids of consumed events kept per instance (default 16; 0: none, an
  *                            event delivered twice runs twice)
  *   memory:?inbox_bytes=N    what they produced, newest first, kept for all instances together
@@ -402,9 +404,22 @@ arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_
  *   sqlite:PATH?sync=normal  survives kill -9, not power loss (default full: both)
  *   sqlite:PATH?mode=ro      fails when the file is not there; writes are refused (default rwc)
  *   sqlite:PATH?pages=N      limit of the file, in pages of 4 KiB; past it as when the disk is full
- * A `?` in a path cannot be written.
+ *   redis:…?durability=everysec  serve a Redis that syncs once a second; a power cut costs that
+ *                            second (default always: refuse a server that acknowledges what is not
+ *                            on its disk; none: any; unchecked: CONFIG is forbidden, you know)
+ *   redis:…?name=NAME        several stores in one database (default arvo)
+ *   redis:…?timeout=MS       of one answer (default 5000); a call gives up after twice that
+ *   redis:…?connections=N    shared by all threads (default 2)
+ *   redis:…?wait=N           a commit waits until N replicas have it (WAIT); ?waitaof=1,N until it
+ *                            is on disk here and at N replicas (Redis 7.2)
+ *   redis:…?load=again       wipe what an interrupted load has left
+ *   redis+unix:…?db=N        number of the database
+ * A `?` in a path cannot be written. rediss: (TLS) is not supported. No error line shows a
+ * password.
  * @return ARVO_OK, ARVO_E_INVALID (URL), ARVO_E_UNSUPPORTED (built without it), ARVO_E_IO,
- * ARVO_E_CORRUPT (not an Arvo store), ARVO_E_VERSION (a newer schema), ARVO_E_NOMEM.
+ * ARVO_E_CORRUPT (not an Arvo store), ARVO_E_VERSION (a newer schema, or too old a server),
+ * ARVO_E_TIMEOUT (the server does not answer), ARVO_E_NOMEM. A server that keeps less than
+ * `durability` asks, or evicts data, is ARVO_E_UNSUPPORTED.
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_memory_open(const char *url, arvo_memory **out, arvo_error *err);

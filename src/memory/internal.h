@@ -12,12 +12,14 @@
 /* ---- URLs -------------------------------------------------------------- */
 
 /* One row per parameter a scheme knows. With choices the value is one of them
- * and its index is stored; without, it is a decimal number within min..max. */
+ * and its index is stored; with text it is stored as it stands; else it is a
+ * decimal number within min..max. */
 typedef struct arvo__memory_param {
     const char *name;
     const char *const *choices; /* ended by NULL; NULL: a number */
     int64_t min, max;
     int64_t *value; /* holds the default beforehand */
+    arvo_str *text; /* nullable; likewise */
 } arvo__memory_param;
 
 /* `query` is what stands behind the `?`. */
@@ -174,6 +176,16 @@ arvo_status arvo__memory_simple_open(
     arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
     arvo_memory **out, arvo_error *err);
 arvo_status arvo__memory_sqlite_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+
+arvo_status arvo__memory_redis_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+arvo_status arvo__memory_redis_unix_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
+arvo_status arvo__memory_rediss_open(
     arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
     arvo_memory **out, arvo_error *err);
 

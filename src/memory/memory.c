@@ -142,8 +142,9 @@ static const struct memory_scheme {
         arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
         arvo_memory **out, arvo_error *err);
 } memory_schemes[] = {
-    { "memory", arvo__memory_simple_open },
-    { "sqlite", arvo__memory_sqlite_open },
+    { "memory", arvo__memory_simple_open }, { "sqlite", arvo__memory_sqlite_open },
+    { "redis", arvo__memory_redis_open },   { "redis+unix", arvo__memory_redis_unix_open },
+    { "rediss", arvo__memory_rediss_open },
 };
 
 static void
@@ -229,9 +230,13 @@ arvo__memory_params_parse(
             i++;
         if (i == count)
             return params_unknown(name, params, count, err);
-        const arvo_status st = params[i].choices != NULL
-                                   ? param_read_choice(&params[i], value, err)
-                                   : param_read_number(&params[i], value, err);
+        arvo_status st = ARVO_OK;
+        if (params[i].text != NULL)
+            *params[i].text = value.ptr != NULL ? value : ARVO_STR("");
+        else if (params[i].choices != NULL)
+            st = param_read_choice(&params[i], value, err);
+        else
+            st = param_read_number(&params[i], value, err);
         if (st != ARVO_OK)
             return st;
     }
@@ -261,9 +266,10 @@ arvo__memory_open(
     }
     return arvo__fail(
         err, ARVO_E_INVALID,
-        "store URL \"%.200s\": it must begin with \"memory:\" or \"sqlite:\" (say sqlite:PATH for "
-        "a file)",
-        url);
+        "store URL: it begins with \"%.*s\"; it must begin with memory:, sqlite: (say sqlite:PATH "
+        "for "
+        "a file), redis: or redis+unix:",
+        scheme.len < 40 ? (int)scheme.len : 40, scheme.ptr); /* behind it may be a password */
 }
 
 arvo_status
