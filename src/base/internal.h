@@ -129,6 +129,11 @@ size_t arvo__utf8_sequence(const char *p, size_t left);
 
 size_t arvo__utf8_count(arvo_str text); /* code points of valid UTF-8 */
 
+/* The code point of a sequence, whose length arvo__utf8_sequence() gave. */
+uint32_t arvo__utf8_decode(const char *p, size_t len);
+/* A code point up to U+10FFFF as 1 to 4 bytes; returns how many. */
+size_t arvo__utf8_encode(uint32_t code, char *out);
+
 /* Canonical standard base64 (RFC 4648 section 4, padding required, spare bits zero). */
 size_t arvo__base64_encoded_len(size_t len);
 void arvo__base64_encode(const void *bytes, size_t len, char *out);
@@ -159,6 +164,27 @@ arvo__uri arvo__uri_split(arvo_str text);
 void arvo__uri_resolve(arvo_str base, arvo_str reference, arvo_buf *out);
 
 void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case digits */
+
+/* Of a digit in either case; -1: it is none. */
+static inline int
+arvo__hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Of `digits` digits, seven at most; -1: one is none. */
+int32_t arvo__hex_number(const char *p, size_t digits);
+
+/* The byte that %XX at `p` stands for; -1: it is no such escape. */
+int arvo__percent_byte(const char *p, size_t left);
+
+/* Writes a text with every %XX resolved (any other % stays) where it surely fits: `out` has room
+ * for text.len bytes. Returns its length. */
+size_t arvo__percent_decode(arvo_str text, char *out);
 
 /* arvo_error_set with ARVO_NO_OFFSET. */
 #define arvo__fail(err, status, ...) arvo_error_set((err), (status), ARVO_NO_OFFSET, __VA_ARGS__)

@@ -1,4 +1,4 @@
-/* Text for messages. */
+/* Text for messages, hexadecimal, %XX. */
 
 #include "base/internal.h"
 
@@ -57,4 +57,35 @@ arvo__hex(const void *bytes, size_t len, char *out)
         out[2 * i] = digits[p[i] >> 4];
         out[2 * i + 1] = digits[p[i] & 15];
     }
+}
+
+int32_t
+arvo__hex_number(const char *p, size_t digits)
+{
+    int32_t number = 0;
+    for (size_t i = 0; i < digits; i++) {
+        const int value = arvo__hex_value(p[i]);
+        if (value < 0)
+            return -1;
+        number = number * 16 + value;
+    }
+    return number;
+}
+
+int
+arvo__percent_byte(const char *p, size_t left)
+{
+    return left >= 3 && p[0] == '%' ? arvo__hex_number(p + 1, 2) : -1;
+}
+
+size_t
+arvo__percent_decode(arvo_str text, char *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const int byte = arvo__percent_byte(text.ptr + i, text.len - i);
+        out[len++] = byte >= 0 ? (char)byte : text.ptr[i];
+        i += byte >= 0 ? 2 : 0;
+    }
+    return len;
 }

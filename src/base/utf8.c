@@ -29,6 +29,31 @@ arvo__utf8_sequence(const char *text, size_t left)
     return 0;
 }
 
+uint32_t
+arvo__utf8_decode(const char *p, size_t len)
+{
+    const unsigned char *const bytes = (const unsigned char *)p;
+    uint32_t code = len == 1 ? bytes[0] : bytes[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | (bytes[i] & 0x3fu);
+    return code;
+}
+
+size_t
+arvo__utf8_encode(uint32_t code, char *out)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    static const unsigned char heads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+    const size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = len - 1; i > 0; i--, code >>= 6)
+        out[i] = (char)(0x80 | (code & 0x3f));
+    out[0] = (char)(heads[len] | code);
+    return len;
+}
+
 size_t
 arvo__utf8_valid_prefix(arvo_str text)
 {

@@ -16,7 +16,7 @@ is_uuid(arvo_str text)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text.ptr[i] != '-' : !format__is_hex(text.ptr[i]))
+        if (dash ? text.ptr[i] != '-' : arvo__hex_value(text.ptr[i]) < 0)
             return false;
     }
     return true;

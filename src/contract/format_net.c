@@ -265,13 +265,9 @@ label_codes(arvo_str label, uint32_t *codes, size_t *out_count)
     size_t count = 0;
     for (size_t i = 0; i < label.len;) {
         const size_t len = arvo__utf8_sequence(label.ptr + i, label.len - i);
-        const unsigned char lead = (unsigned char)label.ptr[i];
         if (len == 0 || count == LABEL_BYTES_MAX)
             return false;
-        uint32_t code = len == 1 ? lead : lead & (0x7fu >> len);
-        for (size_t k = 1; k < len; k++)
-            code = code << 6 | ((unsigned char)label.ptr[i + k] & 0x3fu);
-        codes[count++] = code;
+        codes[count++] = arvo__utf8_decode(label.ptr + i, len);
         i += len;
     }
     *out_count = count;
@@ -350,7 +346,7 @@ arvo__format_ipv6(arvo_str text)
             continue;
         }
         size_t len = 0;
-        while (at + len < text.len && len < 5 && format__is_hex(text.ptr[at + len]))
+        while (at + len < text.len && len < 5 && arvo__hex_value(text.ptr[at + len]) >= 0)
             len++;
         if (at + len < text.len && text.ptr[at + len] == '.') {
             groups += 2;

@@ -19,10 +19,7 @@ is_unreserved(char c)
 static bool
 is_ucschar(const char *p, size_t len, bool in_query)
 {
-    const unsigned char *const b = (const unsigned char *)p;
-    uint32_t code = len == 2 ? b[0] & 0x1fu : len == 3 ? b[0] & 0x0fu : b[0] & 0x07u;
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | (b[i] & 0x3fu);
+    const uint32_t code = arvo__utf8_decode(p, len);
     if ((code >= 0xe000 && code <= 0xf8ff) || code >= 0xf0000)
         return in_query && (code & 0xfffe) != 0xfffe;
     return code >= 0xa0 && (code & 0xfffe) != 0xfffe && !(code >= 0xfdd0 && code <= 0xfdef) &&
@@ -39,8 +36,7 @@ is_made_of(arvo_str text, const char *more, bool is_iri, bool in_query)
         if (is_unreserved(c) || is_in(c, "!$&'()*+,;=") || is_in(c, more)) {
             i++;
         } else if (c == '%') {
-            if (text.len - i < 3 || !format__is_hex(text.ptr[i + 1]) ||
-                !format__is_hex(text.ptr[i + 2]))
+            if (arvo__percent_byte(text.ptr + i, text.len - i) < 0)
                 return false;
             i += 3;
         } else {
@@ -62,7 +58,7 @@ is_ip_literal(arvo_str text)
     if (text.len == 0 || !is_in(text.ptr[0], "vV"))
         return arvo__format_ipv6(text);
     size_t i = 1;
-    while (i < text.len && format__is_hex(text.ptr[i]))
+    while (i < text.len && arvo__hex_value(text.ptr[i]) >= 0)
         i++;
     if (i == 1 || i + 1 >= text.len || text.ptr[i] != '.')
         return false;
@@ -149,8 +145,7 @@ is_varspec(arvo_str text)
                 return false;
             name_char = false;
         } else if (c == '%') {
-            if (text.len - i < 3 || !format__is_hex(text.ptr[i + 1]) ||
-                !format__is_hex(text.ptr[i + 2]))
+            if (arvo__percent_byte(text.ptr + i, text.len - i) < 0)
                 return false;
             i += 2;
             name_char = true;
@@ -202,8 +197,7 @@ arvo__format_uri_template(arvo_str text)
                 return false;
             i += len + 1;
         } else if (c == '%') {
-            if (text.len - i < 3 || !format__is_hex(text.ptr[i + 1]) ||
-                !format__is_hex(text.ptr[i + 2]))
+            if (arvo__percent_byte(text.ptr + i, text.len - i) < 0)
                 return false;
         } else if ((unsigned char)c <= ' ' || c == 0x7f || is_in(c, "\"'<>\\^`|}")) {
             return false;

@@ -88,16 +88,6 @@ folder_find(const arvo_schema_remotes *remotes, arvo_str uri)
     return best;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The path behind the URL as a file name, %XX resolved; false: it would leave the folder. */
 static bool
 path_append(arvo_buf *out, arvo_str path)
@@ -114,9 +104,9 @@ path_append(arvo_buf *out, arvo_str path)
             start = out->len;
             continue;
         }
-        if (c == '%' && path.len - i > 2 && hex_value(path.ptr[i + 1]) >= 0 &&
-            hex_value(path.ptr[i + 2]) >= 0) {
-            c = (char)(hex_value(path.ptr[i + 1]) * 16 + hex_value(path.ptr[i + 2]));
+        const int byte = i < path.len ? arvo__percent_byte(path.ptr + i, path.len - i) : -1;
+        if (byte >= 0) {
+            c = (char)byte;
             i += 2;
         }
         if (c == '/' || c == '\0')

@@ -10,35 +10,12 @@
 
 /* ---- Text ----------------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* %XX resolved, in the arena. */
 static arvo_str
 percent_decode(arvo_arena *arena, arvo_str text)
 {
     char *const out = arvo__arena_alloc(arena, text.len + 1);
-    if (out == NULL)
-        return ARVO_STR_NONE;
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const bool escaped = text.ptr[i] == '%' && i + 2 < text.len &&
-                             hex_digit(text.ptr[i + 1]) >= 0 && hex_digit(text.ptr[i + 2]) >= 0;
-        if (!escaped) {
-            out[len++] = text.ptr[i];
-            continue;
-        }
-        out[len++] = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
-        i += 2;
-    }
-    return (arvo_str){ out, len };
+    return out != NULL ? (arvo_str){ out, arvo__percent_decode(text, out) } : ARVO_STR_NONE;
 }
 
 /* What `reference` means at `base`, without fragment, in the arena. none: out of memory. */

@@ -23,35 +23,6 @@ anchor_find(const arvo_json *value, arvo_str name, size_t depth)
     return NULL;
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The fragment of a reference with its %XX read. false: longer than any pointer we follow. */
-static bool
-fragment_decode(arvo_str text, char *out, size_t room, size_t *out_len)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (len == room)
-            return false;
-        char c = text.ptr[i];
-        if (c == '%' && i + 2 < text.len && hex_digit(text.ptr[i + 1]) >= 0 &&
-            hex_digit(text.ptr[i + 2]) >= 0) {
-            c = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
-            i += 2;
-        }
-        out[len++] = c;
-    }
-    *out_len = len;
-    return true;
-}
-
 /* An $id inside a document moves what "#" means; such documents are not followed. */
 static bool
 has_inner_id(const arvo_json *value, size_t depth)
@@ -82,11 +53,11 @@ arvo__solve_ref(const solve_doc *doc, const arvo_json *schema)
 {
     const arvo_str ref = arvo_json_str(arvo_json_get(schema, "$ref"));
     char pointer[512];
-    size_t len = 0;
     if (ref.len == 0 || ref.ptr[0] != '#' || doc->root == NULL || doc->has_ids)
         return NULL;
-    if (!fragment_decode((arvo_str){ ref.ptr + 1, ref.len - 1 }, pointer, sizeof(pointer), &len))
+    if (ref.len > sizeof(pointer)) /* longer than any that is followed */
         return NULL;
+    const size_t len = arvo__percent_decode((arvo_str){ ref.ptr + 1, ref.len - 1 }, pointer);
     const arvo_str name = { pointer, len };
     if (len == 0 || pointer[0] == '/')
         return arvo_json_pointer_get(doc->root, name);

@@ -268,16 +268,10 @@ text_of(product *p, const entry *at, arvo_str *out)
     size_t end = room;
     text[end] = '\0';
     for (; at->before != NULL; at = at->before) {
-        uint32_t c = at->letter;
-        if (c < 0x80) {
-            text[--end] = (char)c;
-            continue;
-        }
-        const size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        static const unsigned char heads[] = { 0, 0xc0, 0xe0, 0xf0 };
-        for (size_t i = 0; i < more; i++, c >>= 6)
-            text[--end] = (char)(0x80 | (c & 0x3f));
-        text[--end] = (char)(heads[more] | c);
+        char bytes[4];
+        const size_t len = arvo__utf8_encode(at->letter, bytes);
+        end -= len;
+        memcpy(text + end, bytes, len);
     }
     *out = (arvo_str){ text + end, room - end };
     return true;

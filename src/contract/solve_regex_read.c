@@ -163,15 +163,11 @@ static uint32_t
 take_code_point(reader *r)
 {
     const size_t len = arvo__utf8_sequence(r->at, (size_t)(r->end - r->at));
-    const unsigned char *const p = (const unsigned char *)r->at;
-    static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
     if (len == 0) {
         r->failed = true;
         return 0;
     }
-    uint32_t code = p[0] & masks[len];
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | (p[i] & 0x3f);
+    const uint32_t code = arvo__utf8_decode(r->at, len);
     r->at += len;
     return code;
 }
@@ -182,14 +178,10 @@ take_hex(reader *r, size_t min, size_t max)
     uint32_t code = 0;
     size_t count = 0;
     for (; count < max && r->at < r->end; count++, r->at++) {
-        const char c = *r->at;
-        const char low = (char)(c | 0x20);
-        if (c >= '0' && c <= '9')
-            code = code * 16 + (uint32_t)(c - '0');
-        else if (low >= 'a' && low <= 'f')
-            code = code * 16 + (uint32_t)(low - 'a' + 10);
-        else
+        const int value = arvo__hex_value(*r->at);
+        if (value < 0)
             break;
+        code = code * 16 + (uint32_t)value;
     }
     r->failed = r->failed || count < min;
     return code;

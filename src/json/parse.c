@@ -136,50 +136,12 @@ parse_plain_run(char *p)
 #endif
 }
 
-static int
-parse_hex4(const char *p)
-{
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        const char c = p[i];
-        const int digit = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
-        if (digit < 0)
-            return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-static char *
-parse_put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 63));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 63));
-        *out++ = (char)(0x80 | (c & 63));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 63));
-        *out++ = (char)(0x80 | (c >> 6 & 63));
-        *out++ = (char)(0x80 | (c & 63));
-    }
-    return out;
-}
-
 /* `*in` is at the `u` of \uXXXX. UTF-8 of the code point never takes more than the escape did. */
 static bool
 parse_unicode(parser *ps, char **in, char **out)
 {
     char *p = *in;
-    int code = parse_hex4(p + 1);
+    int32_t code = arvo__hex_number(p + 1, 4);
     if (code < 0) {
         p++;
         while (isxdigit((unsigned char)*p))
@@ -190,13 +152,13 @@ parse_unicode(parser *ps, char **in, char **out)
     if (code >= 0xdc00 && code <= 0xdfff)
         return parse_malformed(ps, *in - 1, "expected a character, not a lone low surrogate");
     if (code >= 0xd800 && code <= 0xdbff) {
-        const int low = p[0] == '\\' && p[1] == 'u' ? parse_hex4(p + 2) : -1;
+        const int32_t low = p[0] == '\\' && p[1] == 'u' ? arvo__hex_number(p + 2, 4) : -1;
         if (low < 0xdc00 || low > 0xdfff)
             return parse_malformed(ps, p, "expected \\u and a low surrogate after the high one");
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
         p += 6;
     }
-    *out = parse_put_utf8(*out, (uint32_t)code);
+    *out += arvo__utf8_encode((uint32_t)code, *out);
     *in = p;
     return true;
 }

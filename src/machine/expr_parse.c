@@ -158,56 +158,10 @@ parse_number(parser *p)
 
 /* ---- Strings ------------------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-static int
+static int32_t
 hex_unit(const char *at, const char *end)
 {
-    int unit = 0;
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        const int digit = hex_digit(at[i]);
-        if (digit < 0)
-            return -1;
-        unit = unit * 16 + digit;
-    }
-    return unit;
-}
-
-static size_t
-utf8_put(char *out, int code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xC0 | (code >> 6));
-        out[1] = (char)(0x80 | (code & 63));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xE0 | (code >> 12));
-        out[1] = (char)(0x80 | ((code >> 6) & 63));
-        out[2] = (char)(0x80 | (code & 63));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | (code >> 18));
-    out[1] = (char)(0x80 | ((code >> 12) & 63));
-    out[2] = (char)(0x80 | ((code >> 6) & 63));
-    out[3] = (char)(0x80 | (code & 63));
-    return 4;
+    return end - at >= 4 ? arvo__hex_number(at, 4) : -1;
 }
 
 /* The escape after a backslash. NULL: not one, or half of a surrogate pair. */
@@ -222,18 +176,19 @@ escape_decode(const char *at, const char *end, char *out, size_t *len)
     }
     if (*at != 'u')
         return NULL;
-    int code = hex_unit(at + 1, end);
+    int32_t code = hex_unit(at + 1, end);
     at += 5;
     if (code < 0 || (code >= 0xDC00 && code <= 0xDFFF))
         return NULL;
     if (code >= 0xD800 && code <= 0xDBFF) {
-        const int low = end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex_unit(at + 2, end) : -1;
+        const int32_t low =
+            end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex_unit(at + 2, end) : -1;
         if (low < 0xDC00 || low > 0xDFFF)
             return NULL;
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         at += 6;
     }
-    *len += utf8_put(out + *len, code);
+    *len += arvo__utf8_encode((uint32_t)code, out + *len);
     return at;
 }
 

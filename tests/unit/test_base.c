@@ -363,6 +363,68 @@ test_base__calloc_refuses_an_overflow(void **state)
     arvo__free(NULL, NULL, 0);
 }
 
+/* ---- Code points, hexadecimal, %XX ------------------------------------------ */
+
+static void
+test_base__code_points_go_to_bytes_and_back(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t code;
+        const char *bytes;
+    } cases[] = {
+        { 0, "" },
+        { 0x7f, "\x7f" },
+        { 0x80, "\xc2\x80" },
+        { 0x7ff, "\xdf\xbf" },
+        { 0x800, "\xe0\xa0\x80" },
+        { 0xffff, "\xef\xbf\xbf" },
+        { 0x10000, "\xf0\x90\x80\x80" },
+        { 0x10ffff, "\xf4\x8f\xbf\xbf" },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        char bytes[5] = { 0 };
+        const size_t len = arvo__utf8_encode(cases[i].code, bytes);
+        assert_int_equal(len, cases[i].code == 0 ? 1 : strlen(cases[i].bytes));
+        assert_string_equal(bytes, cases[i].bytes);
+        assert_int_equal(arvo__utf8_sequence(bytes, len), len);
+        assert_int_equal(arvo__utf8_decode(bytes, len), cases[i].code);
+    }
+}
+
+static void
+test_base__hexadecimal_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(arvo__hex_number("09aF", 4), 0x9af);
+    assert_int_equal(arvo__hex_number("fffffff", 7), 0xfffffff);
+    assert_int_equal(arvo__hex_number("", 0), 0);
+    static const char *const wrong[] = { "g0", "0/", ":0", "@0", "`0", "0G", " 1", "-1" };
+    for (size_t i = 0; i < ARVO_COUNT_OF(wrong); i++)
+        assert_int_equal(arvo__hex_number(wrong[i], 2), -1);
+}
+
+static void
+test_base__percent_escapes_are_resolved(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *decoded;
+    } cases[] = {
+        { "a%20b", "a b" },   { "%7e%7E", "~~" }, { "100%", "100%" }, { "%2", "%2" },
+        { "%zz%41", "%zzA" }, { "%%41", "%A" },   { "%2541", "%41" }, { "", "" },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        char out[16] = { 0 };
+        const size_t len = arvo__percent_decode(arvo_str_from(cases[i].given), out);
+        assert_int_equal(len, strlen(cases[i].decoded));
+        assert_memory_equal(out, cases[i].decoded, len);
+    }
+    assert_int_equal(arvo__percent_byte("%41", 3), 0x41);
+    assert_int_equal(arvo__percent_byte("%41", 2), -1);
+    assert_int_equal(arvo__percent_byte("x41", 3), -1);
+}
+
 int
 main(void)
 {
@@ -386,6 +448,9 @@ main(void)
         cmocka_unit_test(test_base__hash_sees_every_byte_and_the_length),
         cmocka_unit_test(test_base__hash_keyed_is_stable_in_a_process),
         cmocka_unit_test(test_base__calloc_refuses_an_overflow),
+        cmocka_unit_test(test_base__code_points_go_to_bytes_and_back),
+        cmocka_unit_test(test_base__hexadecimal_is_read),
+        cmocka_unit_test(test_base__percent_escapes_are_resolved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
