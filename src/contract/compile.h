@@ -19,6 +19,15 @@ typedef enum schema_draft { SCHEMA_DRAFT_7 = 1, SCHEMA_2020_12 = 2 } schema_draf
 #define SCHEMA_VOCABULARY_CONTENT     128u
 #define SCHEMA_VOCABULARIES_DEFAULT   (255u & ~SCHEMA_VOCABULARY_ASSERTION)
 
+/* As the tables of keywords name them: here and in the metaschemas. */
+#define CORE        SCHEMA_VOCABULARY_CORE
+#define APPLICATOR  SCHEMA_VOCABULARY_APPLICATOR
+#define UNEVALUATED SCHEMA_VOCABULARY_UNEVALUATED
+#define VALIDATION  SCHEMA_VOCABULARY_VALIDATION
+#define META_DATA   SCHEMA_VOCABULARY_META_DATA
+#define FORMATS     (SCHEMA_VOCABULARY_FORMAT | SCHEMA_VOCABULARY_ASSERTION)
+#define CONTENT     SCHEMA_VOCABULARY_CONTENT
+
 /* A $ref or $dynamicRef that is still to be resolved. */
 typedef struct schema_link {
     schema_node *node;

@@ -54,14 +54,6 @@ typedef struct meta_keyword {
     meta_shape draft_7; /* where it differs, else META_ANY */
 } meta_keyword;
 
-#define CORE        SCHEMA_VOCABULARY_CORE
-#define APPLICATOR  SCHEMA_VOCABULARY_APPLICATOR
-#define UNEVALUATED SCHEMA_VOCABULARY_UNEVALUATED
-#define VALIDATION  SCHEMA_VOCABULARY_VALIDATION
-#define META_DATA   SCHEMA_VOCABULARY_META_DATA
-#define FORMATS     (SCHEMA_VOCABULARY_FORMAT | SCHEMA_VOCABULARY_ASSERTION)
-#define CONTENT     SCHEMA_VOCABULARY_CONTENT
-
 static const meta_keyword meta_keywords[] = {
     { "$id", CORE, true, META_ID, META_REFERENCE },
     { "$schema", CORE, true, META_URI, 0 },
