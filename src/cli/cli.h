@@ -284,6 +284,7 @@ const char *cli_quoted(arvo_str text);
 
 /** A string, or null for none. */
 const arvo_json *cli_json_str(arvo_str text);
+const arvo_json *cli_json_cstr(const char *text);
 /** The value of a JSON text, or null for none. */
 const arvo_json *cli_json_text(arvo_str text);
 const arvo_json *cli_json_time(int64_t time_ms);

@@ -130,26 +130,38 @@ version_rule(const arvo_contract_version *version, arvo_str type)
     return arvo_contract_version_emit_find(version, type);
 }
 
-/* Of the versions that know the type: the one asked for, else the latest. */
+/* The latest version so far that knows the type. */
+typedef struct best_version {
+    const arvo_contract_version *version;
+    const arvo_event_rule *rule;
+} best_version;
+
+/* Of a contract's versions that know the type: the one asked for (none: any), if it is later than
+ * the best so far. */
+static void
+best_of_contract(best_version *best, const arvo_contract *contract, arvo_str type, arvo_str wanted)
+{
+    for (size_t i = 0; i < arvo_contract_version_count(contract); i++) {
+        const arvo_contract_version *version = arvo_contract_version_at(contract, i);
+        const arvo_event_rule *rule = version_rule(version, type);
+        if (rule == NULL || (wanted.ptr != NULL && !arvo_str_equal(wanted, version->version)))
+            continue;
+        if (best->version == NULL ||
+            arvo_version_compare(version->version, best->version->version) > 0)
+            *best = (best_version){ version, rule };
+    }
+}
+
 const arvo_contract_version *
 cli_contract_find(
     const arvo_contracts *contracts, arvo_str type, arvo_str wanted, const arvo_event_rule **rule)
 {
-    const arvo_contract_version *best = NULL;
-    for (size_t i = 0; i < arvo_contracts_count(contracts); i++) {
-        const arvo_contract *contract = arvo_contracts_at(contracts, i);
-        for (size_t j = 0; j < arvo_contract_version_count(contract); j++) {
-            const arvo_contract_version *version = arvo_contract_version_at(contract, j);
-            const arvo_event_rule *found = version_rule(version, type);
-            if (found == NULL || (wanted.ptr != NULL && !arvo_str_equal(wanted, version->version)))
-                continue;
-            if (best == NULL || arvo_version_compare(version->version, best->version) > 0) {
-                best = version;
-                *rule = found;
-            }
-        }
-    }
-    return best;
+    best_version best = { 0 };
+    for (size_t i = 0; i < arvo_contracts_count(contracts); i++)
+        best_of_contract(&best, arvo_contracts_at(contracts, i), type, wanted);
+    if (best.version != NULL)
+        *rule = best.rule;
+    return best.version;
 }
 
 const arvo_contract_version *
@@ -160,20 +172,14 @@ cli_contract_find_schema(
     arvo_str uri, wanted;
     if (!arvo_dataschema_parse(dataschema, &uri, &wanted))
         return NULL;
+    const bool is_any = arvo_str_is(wanted, ARVO_VERSION_WILDCARD);
     const arvo_contract *contract = arvo_contracts_find(contracts, uri);
-    const arvo_contract_version *best = NULL;
-    for (size_t i = 0; contract != NULL && i < arvo_contract_version_count(contract); i++) {
-        const arvo_contract_version *version = arvo_contract_version_at(contract, i);
-        const arvo_event_rule *found = version_rule(version, type);
-        if (found == NULL || (!arvo_str_is(wanted, ARVO_VERSION_WILDCARD) &&
-                              !arvo_str_equal(wanted, version->version)))
-            continue;
-        if (best == NULL || arvo_version_compare(version->version, best->version) > 0) {
-            best = version;
-            *rule = found;
-        }
-    }
-    return best;
+    best_version best = { 0 };
+    if (contract != NULL)
+        best_of_contract(&best, contract, type, is_any ? ARVO_STR_NONE : wanted);
+    if (best.version != NULL)
+        *rule = best.rule;
+    return best.version;
 }
 
 void

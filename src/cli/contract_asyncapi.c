@@ -18,16 +18,10 @@ typedef struct entries {
 } entries;
 
 static const arvo_json *
-text_json(const char *text)
-{
-    return cli_json_str(arvo_str_from(text));
-}
-
-static const arvo_json *
 ref_to(const char *pointer)
 {
     arvo_json *ref = arvo_json_object_new(cli_arena());
-    cli_set(ref, "$ref", text_json(pointer));
+    cli_set(ref, "$ref", cli_json_cstr(pointer));
     return ref;
 }
 
@@ -80,7 +74,7 @@ headers_json(const entry *item)
         cli_json_str(
             is_error ? item->version->system_error_dataschema : item->version->dataschema));
     cli_set(properties, "dataschema", dataschema);
-    cli_set(headers, "type", text_json("object"));
+    cli_set(headers, "type", cli_json_cstr("object"));
     cli_set(headers, "properties", properties);
     return headers;
 }
@@ -92,16 +86,17 @@ message_json(const entry *item)
     cli_set(message, "name", cli_json_str(item->rule->type));
     cli_set(
         message, "title",
-        text_json(
+        cli_json_cstr(
             cli_printf("%s %s", cli_cstr(item->rule->type), cli_cstr(item->version->version))));
-    cli_set(message, "contentType", text_json("application/json"));
+    cli_set(message, "contentType", cli_json_cstr("application/json"));
     cli_set(message, "headers", headers_json(item));
     if (!cli_schema_is_newer(item->rule->schema_json)) {
         cli_set(message, "payload", item->rule->schema_json);
         return message;
     }
     arvo_json *payload = arvo_json_object_new(cli_arena());
-    cli_set(payload, "schemaFormat", text_json("application/schema+json;version=draft-2020-12"));
+    cli_set(
+        payload, "schemaFormat", cli_json_cstr("application/schema+json;version=draft-2020-12"));
     cli_set(payload, "schema", item->rule->schema_json);
     cli_set(message, "payload", payload);
     return message;
@@ -153,7 +148,7 @@ operation_json(const entry *item)
     arvo_json_push(
         cli_arena(), messages,
         ref_to(cli_printf("#/channels/%s/messages/%s", type, item->message)));
-    cli_set(operation, "action", text_json(item->action));
+    cli_set(operation, "action", cli_json_cstr(item->action));
     cli_set(operation, "channel", ref_to(cli_printf("#/channels/%s", type)));
     cli_set(operation, "summary", cli_json_str(item->version->dataschema));
     cli_set(operation, "messages", messages);
@@ -181,13 +176,13 @@ cli_asyncapi(const arvo_contracts *contracts)
     arvo_json *root = arvo_json_object_new(cli_arena());
     arvo_json *info = arvo_json_object_new(cli_arena());
     arvo_json *components = arvo_json_object_new(cli_arena());
-    cli_set(info, "title", text_json("Arvo services"));
-    cli_set(info, "version", text_json("1.0.0"));
+    cli_set(info, "title", cli_json_cstr("Arvo services"));
+    cli_set(info, "version", cli_json_cstr("1.0.0"));
     cli_set(
         info, "description",
-        text_json("Events are CloudEvents; a payload here is the data of one."));
+        cli_json_cstr("Events are CloudEvents; a payload here is the data of one."));
     cli_set(components, "messages", messages_json(&all));
-    cli_set(root, "asyncapi", text_json("3.0.0"));
+    cli_set(root, "asyncapi", cli_json_cstr("3.0.0"));
     cli_set(root, "info", info);
     cli_set(root, "channels", channels_json(&all));
     cli_set(root, "operations", operations_json(&all));

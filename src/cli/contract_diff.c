@@ -216,7 +216,7 @@ entry_json(const arvo_diff_entry *entry, const struct diff_sets *sets)
     cli_set(object, "verdict", cli_json_str(arvo_str_from(arvo_diff_verdict_name(entry->verdict))));
     if (is_breaking) {
         const char *next = next_version(sets, entry->uri);
-        cli_set(object, "needsVersion", cli_json_str(arvo_str_from(next)));
+        cli_set(object, "needsVersion", cli_json_cstr(next));
     }
     if (entry->witness != NULL) {
         arvo_json *witness = arvo_json_object_new(cli_arena());

@@ -70,7 +70,7 @@ fields_extensions(const cli_list *given, arvo_event *fields)
             return false;
         }
         if (arvo_json_parse(arvo_str_from(equals + 1), cli_arena(), &value, NULL) != ARVO_OK)
-            value = cli_json_str(arvo_str_from(equals + 1));
+            value = cli_json_cstr(equals + 1);
         arvo_json_set(cli_arena(), extensions, (arvo_str){ pair, (size_t)(equals - pair) }, value);
     }
     fields->extensions = extensions;
@@ -297,7 +297,7 @@ invalid(const struct event_opts *opts, const char *what)
     if (opts->json) {
         arvo_json *object = arvo_json_object_new(cli_arena());
         cli_set(object, "valid", arvo_json_bool(false));
-        cli_set(object, "error", cli_json_str(arvo_str_from(what)));
+        cli_set(object, "error", cli_json_cstr(what));
         cli_print_json(object);
     } else {
         cli_error("event validate: %s", what);

@@ -58,12 +58,6 @@ cli_findings_print(const arvo_check *check)
 
 /* ---- JSON ---- */
 
-static const arvo_json *
-text_json(const char *text)
-{
-    return cli_json_str(arvo_str_from(text));
-}
-
 const arvo_json *
 cli_findings_json(const arvo_check *check)
 {
@@ -71,8 +65,9 @@ cli_findings_json(const arvo_check *check)
     for (size_t i = 0; i < arvo_check_count(check); i++) {
         const arvo_finding *finding = arvo_check_at(check, i);
         arvo_json *object = arvo_json_object_new(cli_arena());
-        cli_set(object, "rule", text_json(finding->rule->id));
-        cli_set(object, "severity", text_json(arvo_check_severity_name(finding->rule->severity)));
+        cli_set(object, "rule", cli_json_cstr(finding->rule->id));
+        cli_set(
+            object, "severity", cli_json_cstr(arvo_check_severity_name(finding->rule->severity)));
         cli_set(object, "file", cli_json_str(finding->file));
         cli_set(object, "line", arvo_json_int(cli_arena(), finding->line));
         cli_set(object, "pointer", cli_json_str(finding->pointer));
@@ -111,12 +106,12 @@ sarif_rules(void)
     const arvo_check_rule *rules = arvo_check_rules(&count);
     arvo_json *list = arvo_json_array_new(cli_arena());
     for (size_t i = 0; i < count; i++) {
-        arvo_json *rule = object_of("id", text_json(rules[i].id));
-        cli_set(rule, "shortDescription", object_of("text", text_json(rules[i].summary)));
-        cli_set(rule, "help", object_of("text", text_json(rules[i].help)));
+        arvo_json *rule = object_of("id", cli_json_cstr(rules[i].id));
+        cli_set(rule, "shortDescription", object_of("text", cli_json_cstr(rules[i].summary)));
+        cli_set(rule, "help", object_of("text", cli_json_cstr(rules[i].help)));
         cli_set(
             rule, "defaultConfiguration",
-            object_of("level", text_json(arvo_check_severity_name(rules[i].severity))));
+            object_of("level", cli_json_cstr(arvo_check_severity_name(rules[i].severity))));
         arvo_json_push(cli_arena(), list, rule);
     }
     return list;
@@ -154,7 +149,7 @@ sarif_location(const arvo_finding *finding)
             cli_cstr(finding->state));
         cli_set(
             location, "logicalLocations",
-            list_of(object_of("fullyQualifiedName", text_json(name))));
+            list_of(object_of("fullyQualifiedName", cli_json_cstr(name))));
     }
     return location;
 }
@@ -162,14 +157,14 @@ sarif_location(const arvo_finding *finding)
 static const arvo_json *
 sarif_result(const arvo_finding *finding, size_t rule_index)
 {
-    arvo_json *result = object_of("ruleId", text_json(finding->rule->id));
+    arvo_json *result = object_of("ruleId", cli_json_cstr(finding->rule->id));
     const char *text = cli_printf("%s; %s", cli_cstr(finding->text), cli_cstr(finding->help));
     cli_set(result, "ruleIndex", arvo_json_int(cli_arena(), (int64_t)rule_index));
-    cli_set(result, "level", text_json(arvo_check_severity_name(finding->rule->severity)));
-    cli_set(result, "message", object_of("text", text_json(text)));
+    cli_set(result, "level", cli_json_cstr(arvo_check_severity_name(finding->rule->severity)));
+    cli_set(result, "message", object_of("text", cli_json_cstr(text)));
     cli_set(result, "locations", list_of(sarif_location(finding)));
     if (finding->reason.ptr != NULL) {
-        arvo_json *suppression = object_of("kind", text_json("inSource"));
+        arvo_json *suppression = object_of("kind", cli_json_cstr("inSource"));
         cli_set(suppression, "justification", cli_json_str(finding->reason));
         cli_set(result, "suppressions", list_of(suppression));
     }
@@ -187,13 +182,13 @@ cli_findings_print_sarif(const arvo_check *check)
         arvo_json_push(
             cli_arena(), results, sarif_result(finding, (size_t)(finding->rule - rules)));
     }
-    arvo_json *driver = object_of("name", text_json("arvo machine check"));
-    cli_set(driver, "version", text_json(arvo_version()));
+    arvo_json *driver = object_of("name", cli_json_cstr("arvo machine check"));
+    cli_set(driver, "version", cli_json_cstr(arvo_version()));
     cli_set(driver, "rules", sarif_rules());
     arvo_json *run = object_of("tool", object_of("driver", driver));
     cli_set(run, "results", results);
-    arvo_json *log = object_of("$schema", text_json(SARIF_SCHEMA));
-    cli_set(log, "version", text_json("2.1.0"));
+    arvo_json *log = object_of("$schema", cli_json_cstr(SARIF_SCHEMA));
+    cli_set(log, "version", cli_json_cstr("2.1.0"));
     cli_set(log, "runs", list_of(run));
     cli_print_pretty(log);
 }

@@ -32,7 +32,7 @@ cli_app_check(const char *const *paths, size_t count, bool json, int *exit_code)
     if (json && is_answer) {
         arvo_json *object = arvo_json_object_new(cli_arena());
         cli_set(object, "ok", arvo_json_bool(false));
-        cli_set(object, "error", cli_json_str(arvo_str_from(err.text)));
+        cli_set(object, "error", cli_json_cstr(err.text));
         cli_print_json(object);
     }
     (void)cli_fail(&err);

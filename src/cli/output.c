@@ -371,6 +371,12 @@ cli_json_str(arvo_str text)
     return text.ptr != NULL ? arvo_json_string(cli_arena(), text) : arvo_json_null();
 }
 
+const arvo_json *
+cli_json_cstr(const char *text)
+{
+    return cli_json_str(arvo_str_from(text));
+}
+
 /* A text that the store or the library wrote; damaged text is shown as a string, not hidden. */
 const arvo_json *
 cli_json_text(arvo_str text)

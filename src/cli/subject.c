@@ -54,7 +54,7 @@ subject_fill(const struct subject_opts *opts, const char *what, arvo_subject_new
         }
         arvo_json_set(
             cli_arena(), meta, (arvo_str){ pair, (size_t)(equals - pair) },
-            cli_json_str(arvo_str_from(equals + 1)));
+            cli_json_cstr(equals + 1));
     }
     if (opts->name == NULL) {
         cli_error("%s: needs --name TYPE, the start event of an orchestrator", what);

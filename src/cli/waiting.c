@@ -108,7 +108,7 @@ sample(const arvo_json *schema, int depth)
         type = arvo_json_at(type, 0);
     const arvo_str name = arvo_json_str(type);
     if (arvo_str_is(name, "string"))
-        return cli_json_str(ARVO_STR("..."));
+        return cli_json_cstr("...");
     if (arvo_str_is(name, "boolean"))
         return arvo_json_bool(true);
     if (arvo_str_is(name, "integer") || arvo_str_is(name, "number"))
