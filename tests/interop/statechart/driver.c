@@ -10,17 +10,12 @@
  * Two functions are there for charts to use: `note` logs its params, `fail` fails, as a guard too.
  */
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <arvo/machine.h>
 
-#define MICROSTEPS_MAX  60u /* the oracle's maxIterations */
-#define LINE_BYTES_MAX  ((size_t)16 * 1024 * 1024)
-#define ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
+#include "../driver.h"
 
+#define MICROSTEPS_MAX 60u /* the oracle's maxIterations */
+#define LINE_BYTES_MAX ((size_t)16 * 1024 * 1024)
 /* ---- Functions for charts ---- */
 
 static void
@@ -221,24 +216,5 @@ answer(arvo_str line, arvo_arena *arena, arvo_buf *text)
 int
 main(void)
 {
-    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .bytes_max = ARENA_BYTES_MAX });
-    arvo_buf text = ARVO_BUF_INIT(ARENA_BYTES_MAX);
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    int code = arena != NULL ? 0 : 1;
-    while (code == 0 && (len = getline(&line, &cap, stdin)) > 0) {
-        answer((arvo_str){ line, (size_t)len }, arena, &text);
-        if (text.status != ARVO_OK || fwrite(text.ptr, 1, text.len, stdout) != text.len ||
-            fflush(stdout) != 0) {
-            (void)fprintf(stderr, "driver: cannot answer: %s\n", strerror(errno));
-            code = 1;
-        }
-        arvo_buf_reset(&text);
-        arvo_arena_reset(arena);
-    }
-    free(line);
-    arvo_buf_fini(&text);
-    arvo_arena_free(arena);
-    return code;
+    return driver_run(answer);
 }
