@@ -98,23 +98,52 @@ is_orthogonal(const compiler *c, uint16_t a, uint16_t b)
     return ancestor != CHART_NONE && c->states[ancestor].type == CHART_PARALLEL;
 }
 
-/* XState enters all of them, and shows the first in its value. */
+/* A target and its place in the list. */
+typedef struct target_place {
+    uint16_t state;
+    uint32_t at;
+} target_place;
+
+static int
+target_order(const void *a, const void *b)
+{
+    const target_place *const x = a;
+    const target_place *const y = b;
+    if (x->state != y->state)
+        return x->state < y->state ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static arvo_status
+targets_clash(compiler *c, const target_place *x, const target_place *y)
+{
+    const bool in_order = x->at < y->at;
+    const arvo_str a = c->states[in_order ? x->state : y->state].id;
+    const arvo_str b = c->states[in_order ? y->state : x->state].id;
+    (void)arvo__compile_enter_item(c, in_order ? y->at : x->at);
+    return arvo__compile_fail(
+        c, ARVO_E_INVALID,
+        "'%.*s' and '%.*s' cannot be active together: targets of a list lie in different regions "
+        "of a parallel state; keep one of the two",
+        ARVO_FMT(a), ARVO_FMT(b));
+}
+
+/* XState enters all of them, and shows the first in its value. In the order of the document it is
+ * enough to look at neighbours: what holds two targets together holds two neighbours between. */
 static arvo_status
 targets_check(compiler *c, const chart_states *targets)
 {
-    for (uint32_t k = 1; k < targets->count; k++)
-        for (uint32_t i = 0; i < k; i++) {
-            const arvo_str a = c->states[targets->items[i]].id;
-            const arvo_str b = c->states[targets->items[k]].id;
-            if (is_orthogonal(c, targets->items[i], targets->items[k]))
-                continue;
-            (void)arvo__compile_enter_item(c, k);
-            return arvo__compile_fail(
-                c, ARVO_E_INVALID,
-                "'%.*s' and '%.*s' cannot be active together: targets of a list lie in different "
-                "regions of a parallel state; keep one of the two",
-                ARVO_FMT(a), ARVO_FMT(b));
-        }
+    if (targets->count < 2)
+        return ARVO_OK;
+    target_place *const places = arvo__compile_alloc(c, targets->count, sizeof(*places));
+    if (places == NULL)
+        return arvo__nomem(c->err);
+    for (uint32_t i = 0; i < targets->count; i++)
+        places[i] = (target_place){ targets->items[i], i };
+    qsort(places, targets->count, sizeof(*places), target_order);
+    for (uint32_t i = 1; i < targets->count; i++)
+        if (!is_orthogonal(c, places[i - 1].state, places[i].state))
+            return targets_clash(c, &places[i - 1], &places[i]);
     return ARVO_OK;
 }
 
