@@ -17,6 +17,17 @@ arvo_contract_version_emit_find(const arvo_contract_version *version, arvo_str t
     return arvo_str_equal(version->system_error.type, type) ? &version->system_error : NULL;
 }
 
+uint32_t *
+arvo__contract_version_slot(const arvo_contract *contract, arvo_str version)
+{
+    size_t slot = (size_t)arvo__hash(version.ptr, version.len, 0);
+    for (;; slot++) {
+        uint32_t *const number = &contract->version_slots[slot & contract->version_mask];
+        if (*number == 0 || arvo_str_equal(contract->versions[*number - 1].version, version))
+            return number;
+    }
+}
+
 const arvo_contract_version *
 arvo_contract_version_find(const arvo_contract *contract, arvo_str version)
 {
@@ -25,10 +36,8 @@ arvo_contract_version_find(const arvo_contract *contract, arvo_str version)
         return contract->latest;
     if (arvo_str_is(version, "oldest"))
         return contract->oldest;
-    for (size_t i = 0; i < contract->version_count; i++)
-        if (arvo_str_equal(contract->versions[i].version, version))
-            return &contract->versions[i];
-    return NULL;
+    const uint32_t number = *arvo__contract_version_slot(contract, version);
+    return number > 0 ? &contract->versions[number - 1] : NULL;
 }
 
 /* ---- Contracts ------------------------------------------------------------ */

@@ -245,14 +245,21 @@ versions_reserve(contract_reader *reader, size_t count)
         return arvo_document_error(
             reader->document, ARVO_STR("/versions"), reader->err, ARVO_E_TOO_BIG,
             "more than %u versions", ARVO_CONTRACT_VERSIONS_MAX);
+    size_t slots = 4;
+    while (slots < 2 * count)
+        slots *= 2;
     contract->versions = arvo_arena_calloc(reader->arena, count, sizeof(*contract->versions));
-    return contract->versions != NULL ? ARVO_OK : arvo__nomem(reader->err);
+    contract->version_slots = arvo_arena_calloc(reader->arena, slots, sizeof(uint32_t));
+    contract->version_mask = slots - 1;
+    return contract->versions != NULL && contract->version_slots != NULL ? ARVO_OK
+                                                                         : arvo__nomem(reader->err);
 }
 
 static void
 version_ready(arvo_contract *contract)
 {
     const arvo_contract_version *const version = &contract->versions[contract->version_count++];
+    *arvo__contract_version_slot(contract, version->version) = (uint32_t)contract->version_count;
     if (contract->latest == NULL ||
         arvo_version_compare(version->version, contract->latest->version) > 0)
         contract->latest = version;

@@ -23,10 +23,15 @@ struct arvo_contract {
     arvo_additional additional;
     arvo_contract_version *versions;
     size_t version_count;
+    uint32_t *version_slots; /* by name: open addressing, version number + 1 */
+    size_t version_mask;
     const arvo_contract_version *latest;
     const arvo_contract_version *oldest;
     contract_schema *schemas; /* all it owns */
 };
+
+/* The slot of a version, or the free one where it belongs. */
+uint32_t *arvo__contract_version_slot(const arvo_contract *contract, arvo_str version);
 
 struct arvo_contracts {
     atomic_size_t refs;
