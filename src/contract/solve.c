@@ -68,6 +68,8 @@ arvo__solve_alloc(solver *s, size_t size)
 const solve_terms *
 arvo__solve_push(solver *s, const solve_terms *list, solve_term term)
 {
+    if (list != NULL && !arvo__solve_step(s, list->count / SOLVE_TERMS_STEP))
+        return list;
     for (const solve_terms *old = list; old != NULL; old = old->next)
         if (old->term.schema == term.schema && old->term.doc == term.doc &&
             old->term.negated == term.negated)
@@ -75,7 +77,7 @@ arvo__solve_push(solver *s, const solve_terms *list, solve_term term)
     solve_terms *const item = arvo__solve_alloc(s, sizeof(*item));
     if (item == NULL)
         return list;
-    *item = (solve_terms){ term, list };
+    *item = (solve_terms){ term, list, 1 + (list != NULL ? list->count : 0) };
     return item;
 }
 

@@ -27,6 +27,7 @@
 #include "base/internal.h"
 
 #define SOLVE_STEPS_MAX   400000u /* of one question from outside */
+#define SOLVE_TERMS_STEP  16u     /* terms of a list that is searched: one step */
 #define SOLVE_BYTES_MAX   ((size_t)256 * 1024 * 1024)
 #define SOLVE_DEPTH_MAX   48u   /* of questions inside questions */
 #define SOLVE_FRAMES_MAX  256u  /* branches settled on the way to one state */
@@ -73,6 +74,7 @@ typedef struct solve_term {
 typedef struct solve_terms {
     solve_term term;
     const struct solve_terms *next;
+    size_t count; /* from here on */
 } solve_terms;
 
 typedef enum solve_act {
