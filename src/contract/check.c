@@ -324,10 +324,15 @@ check_length(schema_run *run, const schema_node *node, const schema_op *op, cons
                run, node, "maxLength", "expected %zu characters at most, got %zu", limit, count);
 }
 
-static bool
-regex_matches(schema_run *run, const schema_regex *regex, const char *text, size_t len)
+bool
+arvo__schema_regex_matches(schema_run *run, const schema_regex *regex, const char *text, size_t len)
 {
-    switch (arvo__regex_match(regex, text, len, run->arena, &run->match_scratch)) {
+    size_t steps = 0;
+    const arvo__match match =
+        arvo__regex_match(regex, text, len, run->arena, &run->match_scratch, &steps);
+    if (!schema__spend(run, steps))
+        return false;
+    switch (match) {
     case ARVO__MATCH_YES:
         return true;
     case ARVO__MATCH_NO:
@@ -356,7 +361,7 @@ check_format(schema_run *run, const schema_node *node, const schema_op *op, cons
 APART static bool
 check_pattern(schema_run *run, const schema_node *node, const schema_op *op, const arvo_json *value)
 {
-    if (regex_matches(run, op->as.regex, value->as.string, value->len))
+    if (arvo__schema_regex_matches(run, op->as.regex, value->as.string, value->len))
         return true;
     if (run->status != ARVO_OK)
         return false;
@@ -380,29 +385,26 @@ check_count(
         is_min ? "least" : "most", count);
 }
 
-static bool
-unique_failed(schema_run *run, const schema_node *node, size_t first, size_t second)
-{
-    return arvo__schema_issue(
-        run, node, "uniqueItems", "expected items without repetitions, got item %zu equal to %zu",
-        second, first);
-}
+/* The item that is equal to an earlier one. */
+typedef struct repetition {
+    size_t first;
+    size_t second; /* 0: there is none */
+} repetition;
 
-static bool
-unique_pairwise(schema_run *run, const schema_node *node, const arvo_json *value)
+static repetition
+repetition_pairwise(const arvo_json *value)
 {
     for (size_t i = 1; i < value->len; i++)
         for (size_t k = 0; k < i; k++)
             if (arvo_json_equal(&value->as.items[i], &value->as.items[k]))
-                return unique_failed(run, node, k, i);
-    return true;
+                return (repetition){ k, i };
+    return (repetition){ 0 };
 }
 
 /* Each item meets only those of the same hash; items made to collide spend the step budget. */
-static bool
-unique_by_hash(
-    schema_run *run, const schema_node *node, const arvo_json *value, uint64_t *hashes,
-    uint32_t *slots, size_t slot_count)
+static repetition
+repetition_by_hash(
+    schema_run *run, const arvo_json *value, uint64_t *hashes, uint32_t *slots, size_t slot_count)
 {
     for (size_t i = 0; i < value->len; i++) {
         hashes[i] = arvo_json_hash(&value->as.items[i]);
@@ -410,30 +412,48 @@ unique_by_hash(
         for (; slots[slot] != 0; slot = (slot + 1) & (slot_count - 1)) {
             const size_t other = slots[slot] - 1;
             if (!schema__spend(run, 1))
-                return false;
+                return (repetition){ 0 };
             if (hashes[other] == hashes[i] &&
                 arvo_json_equal(&value->as.items[other], &value->as.items[i]))
-                return unique_failed(run, node, other, i);
+                return (repetition){ other, i };
         }
         slots[slot] = (uint32_t)i + 1;
     }
-    return true;
+    return (repetition){ 0 };
 }
 
-APART static bool
-check_unique(schema_run *run, const schema_node *node, const arvo_json *value)
+static repetition
+repetition_find(schema_run *run, const arvo_json *value)
 {
     if (value->len <= UNIQUE_PAIRWISE_MAX)
-        return unique_pairwise(run, node, value);
+        return repetition_pairwise(value);
     size_t slot_count = 32;
     while (slot_count < 2 * (size_t)value->len)
         slot_count *= 2;
     uint64_t *const hashes = arvo_arena_calloc(run->arena, value->len, sizeof(*hashes));
     uint32_t *const slots = arvo_arena_calloc(run->arena, slot_count, sizeof(*slots));
     if (hashes == NULL || slots == NULL)
-        return arvo__schema_stop(run, ARVO_E_NOMEM);
-    return schema__spend(run, value->len) &&
-           unique_by_hash(run, node, value, hashes, slots, slot_count);
+        (void)arvo__schema_stop(run, ARVO_E_NOMEM);
+    else if (schema__spend(run, value->len))
+        return repetition_by_hash(run, value, hashes, slots, slot_count);
+    return (repetition){ 0 };
+}
+
+bool
+arvo__schema_has_repetition(schema_run *run, const arvo_json *value)
+{
+    return repetition_find(run, value).second > 0;
+}
+
+APART static bool
+check_unique(schema_run *run, const schema_node *node, const arvo_json *value)
+{
+    const repetition found = repetition_find(run, value);
+    if (found.second == 0)
+        return run->status == ARVO_OK;
+    return arvo__schema_issue(
+        run, node, "uniqueItems", "expected items without repetitions, got item %zu equal to %zu",
+        found.second, found.first);
 }
 
 APART static bool
@@ -505,7 +525,8 @@ check_extra(
     bool ok = true;
     bool matched = false;
     for (size_t i = 0; i < object->pattern_count; i++) {
-        if (!regex_matches(run, object->patterns[i].regex, member->key, member->key_len)) {
+        if (!arvo__schema_regex_matches(
+                run, object->patterns[i].regex, member->key, member->key_len)) {
             if (run->status != ARVO_OK)
                 return false;
             continue;
@@ -535,7 +556,8 @@ check_declared_patterns(
 {
     bool ok = true;
     for (size_t i = 0; i < object->pattern_count; i++) {
-        if (regex_matches(run, object->patterns[i].regex, member->key, member->key_len))
+        if (arvo__schema_regex_matches(
+                run, object->patterns[i].regex, member->key, member->key_len))
             ok = check_child(
                      run, object->patterns[i].node, &member->value, member->key, member->key_len) &&
                  ok;
@@ -620,7 +642,8 @@ mark_members(
             schema__object_find(object, member->key, member->key_len, &hint);
         bool looked_at = entry != NULL && entry->node != NULL;
         for (size_t k = 0; k < object->pattern_count && !looked_at; k++) {
-            looked_at = regex_matches(run, object->patterns[k].regex, member->key, member->key_len);
+            looked_at = arvo__schema_regex_matches(
+                run, object->patterns[k].regex, member->key, member->key_len);
             if (run->status != ARVO_OK)
                 return false;
         }

@@ -108,21 +108,6 @@ arvo__schema_node_normalise(schema_run *run, const schema_node *node, const arvo
     return part.value != NULL ? part.value : value;
 }
 
-static bool
-key_fits(schema_run *run, const schema_regex *regex, arvo_str key)
-{
-    switch (arvo__regex_match(regex, key.ptr, key.len, run->arena, &run->match_scratch)) {
-    case ARVO__MATCH_YES:
-        return true;
-    case ARVO__MATCH_NO:
-        return false;
-    case ARVO__MATCH_NOMEM:
-        return arvo__schema_stop(run, ARVO_E_NOMEM);
-    default:
-        return arvo__schema_stop_at(run, SCHEMA_BOUND_MATCH);
-    }
-}
-
 /* A member as properties (`declared`, nullable), patternProperties and additionalProperties leave
  * it. *out NULL: dropped. Returns false after a failure. */
 static bool
@@ -136,7 +121,7 @@ normalise_member(
         return false;
     for (size_t i = 0; i < object->pattern_count; i++) {
         const schema_pattern *const pattern = &object->patterns[i];
-        if (key_fits(run, pattern->regex, key) &&
+        if (arvo__schema_regex_matches(run, pattern->regex, key.ptr, key.len) &&
             !verdict_add(run, &result, arvo__schema_node_normalise(run, pattern->node, value)))
             return false;
         if (run->status != ARVO_OK)

@@ -1,5 +1,10 @@
 /* ECMA-262 regular expressions (flag u) on PCRE2, with limits on every match.
  *
+ * PCRE2's own limit counts afresh for each place where a match may begin, so a long text would
+ * multiply it. Patterns are compiled with a callout before each item instead, which counts what
+ * is tried and how much text it ran over; only a plain one, which cannot take more than its text
+ * is long, goes without.
+ *
  * The pattern is rewritten first: what the two languages spell alike but mean
  * differently (`.`, `\s`, `\v`, `[`, `\0`, ...) is spelt out, and what only
  * PCRE2 knows (`(?i)`, `(*VERB)`, possessive quantifiers, ...) is refused. One
@@ -19,9 +24,13 @@
 #define JIT_COUNT_MAX      64u
 #define JIT_BYTES_MAX      ((size_t)4096)
 
+#define PLAIN_BYTES_MAX 256u /* of a pattern */
+#define STEP_BYTES      64u  /* of text that an item ran over: one step */
+#define STEPS_FREE      8u   /* a match's share in its keyword's own step */
+#define STEPS_PER_SPENT 8u   /* of a match: one step of the check */
+
 struct schema_regex {
     pcre2_code *code;
-    pcre2_match_context *limits;
     arvo_str source;
     schema_regex *next;
 };
@@ -34,6 +43,8 @@ typedef struct translator {
     arvo_buf *out;
     arvo_error *err;
     bool can_repeat; /* an atom is behind us, so a quantifier may follow */
+    bool branches;   /* groups or alternatives */
+    size_t varying;  /* quantifiers that leave a choice */
 } translator;
 
 #define SPACE_CLASS                                                                                \
@@ -118,16 +129,6 @@ is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static int
-hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static arvo_status
 wrong(const translator *t, const char *what)
 {
@@ -145,14 +146,11 @@ emit(translator *t, const char *text)
 static int32_t
 hex_digits(translator *t, unsigned digits)
 {
-    int32_t value = 0;
-    for (unsigned i = 0; i < digits; i++) {
-        const int digit = hex_value(peek(t, i));
-        if (digit < 0)
-            return -1;
-        value = value * 16 + digit;
-    }
-    t->at += digits;
+    if (t->in.len - t->at < digits)
+        return -1;
+    const int32_t value = arvo__hex_number(t->in.ptr + t->at, digits);
+    if (value >= 0)
+        t->at += digits;
     return value;
 }
 
@@ -163,8 +161,8 @@ unicode_escape(translator *t)
     if (peek(t, 0) == '{') {
         int32_t value = 0;
         size_t i = 1;
-        for (; hex_value(peek(t, i)) >= 0; i++) {
-            value = value * 16 + hex_value(peek(t, i));
+        for (; arvo__hex_value(peek(t, i)) >= 0; i++) {
+            value = value * 16 + arvo__hex_value(peek(t, i));
             if (value > 0x10FFFF)
                 return -1;
         }
@@ -375,6 +373,7 @@ group(translator *t)
 {
     static const char *const openings[] = { "?:", "?=", "?!", "?<=", "?<!" };
     emit(t, "(");
+    t->branches = true;
     t->can_repeat = false;
     if (peek(t, 0) != '?')
         return ARVO_OK;
@@ -420,6 +419,7 @@ quantifier(translator *t, size_t len)
     if (!t->can_repeat)
         return wrong(t, "nothing to repeat");
     arvo_buf_append(t->out, t->in.ptr + t->at, len);
+    t->varying += len < 3 || memchr(t->in.ptr + t->at, ',', len) != NULL;
     t->at += len;
     if (peek(t, 0) == '?') {
         emit(t, "?");
@@ -457,13 +457,16 @@ translate_next(translator *t)
         return ARVO_OK;
     default:
         arvo_buf_append_char(t->out, c);
+        t->branches |= c == '|';
         t->can_repeat = c != '^' && c != '$' && c != '|';
         return ARVO_OK;
     }
 }
 
-arvo_status
-arvo__regex_translate(arvo_str pattern, arvo_buf *out, arvo_error *err)
+/* *out_plain: it begins at the beginning of the text and has one choice at most, so a match takes
+ * no more steps than the text has characters. */
+static arvo_status
+translate(arvo_str pattern, arvo_buf *out, bool *out_plain, arvo_error *err)
 {
     translator t = { .in = pattern, .out = out, .err = err };
     while (has_next(&t)) {
@@ -471,7 +474,16 @@ arvo__regex_translate(arvo_str pattern, arvo_buf *out, arvo_error *err)
         if (st != ARVO_OK)
             return st;
     }
+    *out_plain = pattern.len > 0 && pattern.len <= PLAIN_BYTES_MAX && pattern.ptr[0] == '^' &&
+                 !t.branches && t.varying <= 1;
     return arvo__buf_status(out, "the regular expression", err);
+}
+
+arvo_status
+arvo__regex_translate(arvo_str pattern, arvo_buf *out, arvo_error *err)
+{
+    bool plain = false;
+    return translate(pattern, out, &plain, err);
 }
 
 /* ---- PCRE2 ---------------------------------------------------------------- */
@@ -502,25 +514,22 @@ pcre_failed(int code, size_t offset, arvo_error *err)
 }
 
 static arvo_status
-regex_build(schema_regex *regex, arvo_str translated, arvo_arena *arena, arvo_error *err)
+regex_build(
+    schema_regex *regex, arvo_str translated, bool is_plain, arvo_arena *arena, arvo_error *err)
 {
     pcre2_general_context *const memory =
         pcre2_general_context_create(pcre_alloc, pcre_free, arena);
     pcre2_compile_context *const context =
         memory != NULL ? pcre2_compile_context_create(memory) : NULL;
-    regex->limits = memory != NULL ? pcre2_match_context_create(memory) : NULL;
-    if (context == NULL || regex->limits == NULL)
+    if (context == NULL)
         return arvo__nomem(err);
-    (void)pcre2_set_match_limit(regex->limits, ARVO_REGEX_MATCH_LIMIT);
-    (void)pcre2_set_depth_limit(regex->limits, ARVO_REGEX_MATCH_LIMIT);
-    (void)pcre2_set_heap_limit(regex->limits, REGEX_HEAP_KIB_MAX);
 
     int code = 0;
     size_t offset = 0;
     regex->code = pcre2_compile(
         (PCRE2_SPTR)translated.ptr, translated.len,
         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS |
-            PCRE2_NEVER_BACKSLASH_C,
+            PCRE2_NEVER_BACKSLASH_C | (is_plain ? 0 : PCRE2_AUTO_CALLOUT),
         &code, &offset, context);
     if (regex->code == NULL)
         return arvo_arena_failed(arena) ? arvo__nomem(err) : pcre_failed(code, offset, err);
@@ -567,9 +576,10 @@ arvo__regex_compile(
     const arvo_allocator memory = arvo__arena_allocator(arena);
     arvo_buf translated = ARVO_BUF_INIT(32 * ARVO_REGEX_BYTES_MAX);
     translated.allocator = &memory;
-    arvo_status st = arvo__regex_translate(pattern, &translated, err);
+    bool is_plain = false;
+    arvo_status st = translate(pattern, &translated, &is_plain, err);
     if (st == ARVO_OK)
-        st = regex_build(regex, arvo_buf_str(&translated), arena, err);
+        st = regex_build(regex, arvo_buf_str(&translated), is_plain, arena, err);
     arvo_buf_fini(&translated);
     if (st == ARVO_OK)
         st = regex_keep(list, regex, err);
@@ -589,7 +599,7 @@ arvo__regex_is_valid(arvo_str pattern, arvo_arena *arena)
     translated.allocator = &memory;
     arvo_status st = arvo__regex_translate(pattern, &translated, NULL);
     if (st == ARVO_OK) /* without machine code all of it lies in the arena */
-        st = regex_build(&regex, arvo_buf_str(&translated), arena, NULL);
+        st = regex_build(&regex, arvo_buf_str(&translated), true, arena, NULL);
     if (st == ARVO_E_NOMEM)
         return ARVO__MATCH_NOMEM;
     return st == ARVO_OK ? ARVO__MATCH_YES : ARVO__MATCH_NO;
@@ -608,27 +618,64 @@ arvo__regex_source(const schema_regex *regex)
     return regex->source;
 }
 
-static pcre2_match_data *
-match_data(arvo_arena *arena, void **scratch)
+/* ---- Matching ------------------------------------------------------------- */
+
+struct schema_match_scratch {
+    pcre2_match_data *data;
+    pcre2_match_context *limits;
+    size_t steps; /* of the present match */
+    size_t place; /* in the text, at the last callout */
+};
+
+/* Before each item that is tried. */
+static int
+match_step(pcre2_callout_block *block, void *self)
 {
-    if (*scratch == NULL) {
-        pcre2_general_context *const memory =
-            pcre2_general_context_create(pcre_alloc, pcre_free, arena);
-        *scratch = memory != NULL ? pcre2_match_data_create(1, memory) : NULL;
-    }
-    return *scratch;
+    schema_match_scratch *const scratch = self;
+    const size_t place = block->current_position;
+    scratch->steps += 1 + (place > scratch->place ? place - scratch->place : 0) / STEP_BYTES;
+    scratch->place = place;
+    return scratch->steps > ARVO_REGEX_MATCH_LIMIT ? PCRE2_ERROR_MATCHLIMIT : 0;
+}
+
+static schema_match_scratch *
+scratch_new(arvo_arena *arena)
+{
+    schema_match_scratch *const scratch = arvo_arena_calloc(arena, 1, sizeof(*scratch));
+    pcre2_general_context *const memory =
+        pcre2_general_context_create(pcre_alloc, pcre_free, arena);
+    if (scratch == NULL || memory == NULL)
+        return NULL;
+    scratch->data = pcre2_match_data_create(1, memory);
+    scratch->limits = pcre2_match_context_create(memory);
+    if (scratch->data == NULL || scratch->limits == NULL)
+        return NULL;
+    (void)pcre2_set_match_limit(scratch->limits, ARVO_REGEX_MATCH_LIMIT);
+    (void)pcre2_set_depth_limit(scratch->limits, ARVO_REGEX_MATCH_LIMIT);
+    (void)pcre2_set_heap_limit(scratch->limits, REGEX_HEAP_KIB_MAX);
+    (void)pcre2_set_callout(scratch->limits, match_step, scratch);
+    return scratch;
 }
 
 arvo__match
 arvo__regex_match(
-    const schema_regex *regex, const char *text, size_t len, arvo_arena *arena, void **scratch)
+    const schema_regex *regex, const char *text, size_t len, arvo_arena *arena,
+    schema_match_scratch **scratch, size_t *out_steps)
 {
-    pcre2_match_data *const data = match_data(arena, scratch);
-    if (data == NULL)
+    *out_steps = 0;
+    if (*scratch == NULL)
+        *scratch = scratch_new(arena);
+    schema_match_scratch *const own = *scratch;
+    if (own == NULL)
         return ARVO__MATCH_NOMEM;
-    int rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, data, regex->limits);
+    own->steps = len / STEP_BYTES;
+    own->place = 0;
+    PCRE2_SPTR const subject = (PCRE2_SPTR)text;
+    int rc = pcre2_match(regex->code, subject, len, 0, 0, own->data, own->limits);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        rc = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, PCRE2_NO_JIT, data, regex->limits);
+        rc = pcre2_match(regex->code, subject, len, 0, PCRE2_NO_JIT, own->data, own->limits);
+    if (own->steps > STEPS_FREE)
+        *out_steps = own->steps / STEPS_PER_SPENT;
     if (rc >= 0)
         return ARVO__MATCH_YES;
     switch (rc) {

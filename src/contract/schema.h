@@ -19,6 +19,7 @@
 typedef struct schema_node schema_node;
 typedef struct schema_regex schema_regex;
 typedef struct schema_format schema_format;
+typedef struct schema_match_scratch schema_match_scratch;
 
 typedef enum schema_group {
     SCHEMA_ANY = 0,
@@ -314,7 +315,7 @@ schema__object_find(const schema_object *object, const char *key, uint32_t key_l
 /* ---- Regular expressions (regex.c) ---------------------------------------- */
 
 #define ARVO_REGEX_BYTES_MAX   ((size_t)64 * 1024)
-#define ARVO_REGEX_MATCH_LIMIT 200000u
+#define ARVO_REGEX_MATCH_LIMIT 200000u /* steps of one match */
 
 /* Compile an ECMA-262 (flag u) pattern. `list` keeps it for arvo__regex_free_all(). */
 arvo_status arvo__regex_compile(
@@ -333,9 +334,11 @@ typedef enum arvo__match {
     ARVO__MATCH_NOMEM
 } arvo__match;
 
-/* `*scratch` starts NULL and may serve many matches; it lives in the arena. */
+/* `*scratch` starts NULL and may serve many matches; it lives in the arena. *out_steps: what the
+ * match has cost, so that many together can be bounded. */
 arvo__match arvo__regex_match(
-    const schema_regex *regex, const char *text, size_t len, arvo_arena *arena, void **scratch);
+    const schema_regex *regex, const char *text, size_t len, arvo_arena *arena,
+    schema_match_scratch **scratch, size_t *out_steps);
 
 /* Whether a text is an expression; runs on the arena alone. */
 arvo__match arvo__regex_is_valid(arvo_str pattern, arvo_arena *arena);
@@ -399,7 +402,7 @@ typedef struct schema_run {
     const char *bound; /* which one was exceeded; NULL: that of steps */
     const schema_path *path;
     schema_collector *collector; /* NULL: the first failure ends it */
-    void *match_scratch;
+    schema_match_scratch *match_scratch;
     const schema_hop *hop;
     schema_marks *marks; /* NULL: nobody asks; they count for their own value only */
     struct schema_block *spare_blocks;
@@ -410,6 +413,9 @@ typedef struct schema_run {
 schema_run arvo__schema_run_begin(arvo_arena *arena, bool normalising);
 
 bool arvo__schema_node_check(schema_run *run, const schema_node *node, const arvo_json *value);
+
+/* Whether two items of an array are equal; false also when the run has to end. */
+bool arvo__schema_has_repetition(schema_run *run, const arvo_json *value);
 
 /* The normalised form of a value that the check accepted; NULL after a failure. */
 const arvo_json *
@@ -473,6 +479,10 @@ schema__choice_made(schema_run *run, const schema_op *op, const arvo_json *value
     return ARVO_LIKELY(run->choices == NULL) || value->type < ARVO_JSON_ARRAY ||
            arvo__choice_note(run, op, value, chosen);
 }
+
+/* Whether a text fits a pattern; its steps are the run's. false also when the run has to end. */
+bool arvo__schema_regex_matches(
+    schema_run *run, const schema_regex *regex, const char *text, size_t len);
 
 /* Ends the run with a bound or memory exceeded. Returns false. */
 bool arvo__schema_stop(schema_run *run, arvo_status status);

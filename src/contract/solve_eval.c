@@ -3,7 +3,10 @@
  * The solver needs this for parts of schemas, of which it has only the JSON; and it must read them
  * exactly as it takes them apart. The real validator has the last word on whole values. */
 
+#include "contract/schema.h"
 #include "contract/solve.h"
+
+#define UNIQUE_ITEMS_PER_STEP 16
 
 static solve_truth
 eval(solver *s, const solve_doc *doc, const arvo_json *schema, const arvo_json *v);
@@ -112,14 +115,16 @@ eval_contains(solver *s, const solve_doc *doc, const arvo_json *schema, const ar
                                                                               : SOLVE_MAYBE;
 }
 
-static bool
-has_equal_items(const arvo_json *value)
+/* By hash, as a check does it. */
+static solve_truth
+has_equal_items(solver *s, const arvo_json *value)
 {
-    for (size_t i = 0; i < arvo_json_count(value); i++)
-        for (size_t k = 0; k < i; k++)
-            if (arvo_json_equal(arvo_json_at(value, i), arvo_json_at(value, k)))
-                return true;
-    return false;
+    const arvo_arena_mark mark = arvo_arena_mark_get(s->arena);
+    schema_run run = arvo__schema_run_begin(s->arena, false);
+    const bool has = arvo__schema_has_repetition(&run, value);
+    arvo_arena_rewind(s->arena, mark);
+    const bool paid = arvo__solve_step(s, 1 + arvo_json_count(value) / UNIQUE_ITEMS_PER_STEP);
+    return !paid || run.status != ARVO_OK ? SOLVE_MAYBE : truth(has);
 }
 
 static solve_truth
@@ -127,9 +132,9 @@ eval_array(solver *s, const solve_doc *doc, const arvo_json *schema, const arvo_
 {
     if (!fits(schema, "minItems", "maxItems", arvo_json_count(value)))
         return SOLVE_NO;
-    if (arvo_json_bool_or(arvo_json_get(schema, "uniqueItems"), false) && has_equal_items(value))
-        return SOLVE_NO;
     solve_truth result = eval_contains(s, doc, schema, value);
+    if (arvo_json_bool_or(arvo_json_get(schema, "uniqueItems"), false))
+        result = both(result, inverse(has_equal_items(s, value)));
     for (size_t i = 0; i < arvo_json_count(value) && result != SOLVE_NO; i++) {
         const solve_terms *terms = arvo__solve_item_terms(s, doc, schema, i, NULL);
         result = both(result, arvo__solve_eval_all(s, terms, arvo_json_at(value, i)));

@@ -466,6 +466,21 @@ test_schema__regex_that_backtracks_stops(void **state)
     arvo_schema_free(schema);
 }
 
+/* Each of these matches nearly meets its own bound; together they meet that of the check. */
+static void
+test_schema__regexes_spend_the_steps_of_the_check(void **state)
+{
+    (void)state;
+    arvo_schema *const schema = compile("{'items':{'not':{'pattern':'^(a+)+[bc]$'}}}");
+    arvo_json *const list = arvo_json_array_new(arena);
+    for (size_t i = 0; i < 100000; i++)
+        arvo_json_push(arena, list, json("'aaaaaaaaaaaaa'"));
+    arvo_error err = { 0 };
+    assert_int_equal(arvo_schema_check(schema, list, arena, NULL, &err), ARVO_E_TOO_BIG);
+    assert_non_null(strstr(err.text, "steps"));
+    arvo_schema_free(schema);
+}
+
 static void
 test_schema__depth_is_bounded(void **state)
 {
@@ -629,6 +644,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_schema__report_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema__combinatorial_schema_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema__regex_that_backtracks_stops, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_schema__regexes_spend_the_steps_of_the_check, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema__depth_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_schema__chain_of_references_is_bounded, setup, teardown),

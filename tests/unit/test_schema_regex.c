@@ -18,9 +18,10 @@ static bool
 matches(const char *pattern, arvo_str text)
 {
     schema_regexes list = { 0 };
-    void *scratch = NULL;
+    schema_match_scratch *scratch = NULL;
+    size_t steps = 0;
     const schema_regex *const regex = compile(pattern, &list);
-    const arvo__match match = arvo__regex_match(regex, text.ptr, text.len, arena, &scratch);
+    const arvo__match match = arvo__regex_match(regex, text.ptr, text.len, arena, &scratch, &steps);
     arvo__regex_free_all(&list);
     assert_true(match == ARVO__MATCH_YES || match == ARVO__MATCH_NO);
     return match == ARVO__MATCH_YES;
@@ -179,12 +180,40 @@ test_schema_regex__bounded(void **state)
             ARVO_STR("(((a{9999}){9999}){9999}){9999}"), arena, &list, &regex, &err),
         ARVO_E_INVALID);
 
-    void *scratch = NULL;
+    schema_match_scratch *scratch = NULL;
+    size_t steps = 0;
     regex = compile("^(a+)+$", &list);
     assert_int_equal(
-        arvo__regex_match(regex, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 36, arena, &scratch),
+        arvo__regex_match(
+            regex, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 36, arena, &scratch, &steps),
         ARVO__MATCH_GAVE_UP);
     arvo__regex_free_all(&list);
+}
+
+/* PCRE2 counts afresh for each place where a match may begin; these have many, or few that run over
+ * much text. */
+static void
+test_schema_regex__bounded_on_long_texts(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "(?=.*c)", "[^c]*c.", "[^x]*[cd]", ".*.*[cd]", "^(?:a|aa)+c", "(a*)*[cd]", "(?:a+a+)+[cd]",
+    };
+    const size_t len = 1000000;
+    char *const text = malloc(len);
+    assert_non_null(text);
+    memset(text, 'a', len);
+    for (size_t i = 0; i < ARVO_COUNT_OF(patterns); i++) {
+        schema_match_scratch *scratch = NULL;
+        schema_regexes list = { 0 };
+        size_t steps = 0;
+        const schema_regex *const regex = compile(patterns[i], &list);
+        const arvo__match match = arvo__regex_match(regex, text, len, arena, &scratch, &steps);
+        if (match != ARVO__MATCH_GAVE_UP || steps < 1000 || steps > ARVO_REGEX_MATCH_LIMIT)
+            fail_msg("%s: %d, %zu steps", patterns[i], (int)match, steps);
+        arvo__regex_free_all(&list);
+    }
+    free(text);
 }
 
 /* Many patterns, or a few that grow when compiled, are refused before they take long. */
@@ -202,8 +231,9 @@ test_schema_regex__bounded_together(void **state)
     assert_int_equal(st, ARVO_E_TOO_BIG);
     assert_non_null(strstr(err.text, "the regular expressions of one schema"));
     assert_true(count > 10);
-    void *scratch = NULL;
-    assert_int_equal(arvo__regex_match(regex, "aab", 3, arena, &scratch), ARVO__MATCH_YES);
+    schema_match_scratch *scratch = NULL;
+    size_t steps = 0;
+    assert_int_equal(arvo__regex_match(regex, "aab", 3, arena, &scratch, &steps), ARVO__MATCH_YES);
     arvo__regex_free_all(&list);
 }
 
@@ -219,13 +249,14 @@ test_schema_regex__out_of_memory(void **state)
             arvo_arena_new(&(arvo_arena_opts){ .allocator = &allocator, .chunk_bytes = 64 });
         schema_regexes list = { 0 };
         const schema_regex *regex = NULL;
-        void *scratch = NULL;
+        schema_match_scratch *scratch = NULL;
+        size_t steps = 0;
         arvo_status st = ARVO_E_NOMEM;
         if (small != NULL)
             st = arvo__regex_compile(ARVO_STR("^[a-z]+(b|c)*$"), small, &list, &regex, NULL);
         assert_true(st == ARVO_OK || st == ARVO_E_NOMEM);
         if (st == ARVO_OK) {
-            const arvo__match match = arvo__regex_match(regex, "abc", 3, small, &scratch);
+            const arvo__match match = arvo__regex_match(regex, "abc", 3, small, &scratch, &steps);
             assert_true(match == ARVO__MATCH_YES || match == ARVO__MATCH_NOMEM);
             done = match == ARVO__MATCH_YES;
         }
@@ -246,6 +277,7 @@ main(void)
             test_schema_regex__text_that_is_not_utf8_matches_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_regex__bounded_on_long_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__bounded_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_regex__out_of_memory, setup, teardown),
     };
