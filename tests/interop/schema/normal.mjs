@@ -69,7 +69,7 @@ class Maker {
     const kind = r.weighted({
       string: 4, number: 3, boolean: 1, null: 1, anything: 1, literal: 1, enum: 1, nullable: 1, object: depth > 0 ? 6 : 0,
       array: depth > 0 ? 3 : 0, tuple: depth > 0 ? 1 : 0, record: depth > 0 ? 2 : 0, union: depth > 0 ? 2 : 0,
-      tagged: depth > 0 ? 1 : 0, intersection: depth > 0 ? 1 : 0,
+      tagged: depth > 0 ? 1 : 0, intersection: depth > 0 ? 1 : 0, lazy: depth > 0 ? 1 : 0,
     });
     return this[kind](depth);
   }
@@ -150,12 +150,32 @@ class Maker {
     return { schema: z.intersection(left.schema, right.schema), value: () => ({ ...left.value(), ...right.value() }) };
   }
 
+  // An object that holds others of its kind.
+  lazy(depth) {
+    const r = this.random;
+    const part = this.property(depth - 1);
+    let shape = null;
+    const self = z.lazy(() => shape);
+    const inner = (levels) => ({ a: this.near(part), ...(levels > 0 && r.chance(0.7) ? { next: wrap(levels - 1) } : {}) });
+    const [link, wrap] = r.pick([
+      [self.optional(), inner],
+      [z.array(self).optional(), (levels) => r.list(r.below(3), () => inner(levels))],
+      [self.nullable().optional(), (levels) => (r.chance(0.3) ? null : inner(levels))],
+      [z.union([z.string(), self]).optional(), (levels) => (r.chance(0.3) ? 'a' : inner(levels))],
+      [z.record(self).optional(), (levels) => this.members(() => inner(levels), r.below(3))],
+    ]);
+    shape = z.object(r.chance(0.5) ? { a: part.schema, next: link } : { next: link, a: part.schema });
+    this.recursive = true;
+    return { schema: self, value: () => inner(3), recursive: true };
+  }
+
   // A property: plain, optional, with a default.
   property(depth) {
     const r = this.random;
     const inner = this.make(depth - 1);
     if (r.chance(0.25)) return { schema: inner.schema.optional(), value: inner.value, optional: true };
-    if (r.chance(0.25)) {
+    // The exporter writes a default where the references inside lead, so it would be theirs too.
+    if (r.chance(0.25) && !inner.recursive) {
       const value = this.plain(inner);
       if (value !== undefined) return { schema: inner.schema.default(value), value: inner.value, optional: true };
     }
@@ -200,7 +220,9 @@ function generate(seed) {
   const random = new Random(seed);
   const maker = new Maker(random);
   const made = maker.object(3);
-  const schema = zodToJsonSchema(made.schema, { $refStrategy: random.chance(0.5) ? 'none' : 'root' });
+  // Without references the exporter has no word for recursion.
+  const inPlace = random.chance(0.5) && !maker.recursive;
+  const schema = zodToJsonSchema(made.schema, { $refStrategy: inPlace ? 'none' : 'root' });
   return { seed, zod: made.schema, schema, values: random.list(VALUES_EACH, () => maker.near(made)) };
 }
 
