@@ -60,6 +60,7 @@ suite() {
 tools/setup.sh servers
 tools/npm.sh tests/interop
 tools/npm.sh tests/interop/contracts
+tools/npm.sh tests/interop/otlp
 
 suite gcc build "${CC:-gcc}" '' --
 suite sanitizers build-asan gcc '--suite unit --suite store --suite sim --suite interop --suite fuzz --suite e2e' -- \

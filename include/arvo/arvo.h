@@ -16,6 +16,7 @@
 #include <arvo/machine.h>
 #include <arvo/memory.h>
 #include <arvo/orchestrator.h>
+#include <arvo/otlp.h>
 #include <arvo/paths.h>
 #include <arvo/platform.h>
 #include <arvo/sim.h>

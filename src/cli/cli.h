@@ -222,6 +222,14 @@ bool cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int
 bool cli_record_read(
     arvo_memory *memory, arvo_str subject, arvo_record *out, bool *out_found, int *exit_code);
 
+/* ---- Telemetry ------------------------------------------------------------------------ */
+
+/** The listener that the OTEL_ variables ask for; NULL: none, said why if it should be there. */
+const arvo_telemetry *cli_telemetry_open(void);
+
+/** Send what waits, for a moment; says what was not sent. */
+void cli_telemetry_close(void);
+
 /* ---- Output ------------------------------------------------------------------------- */
 
 typedef enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED } cli_style;

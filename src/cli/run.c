@@ -241,16 +241,20 @@ run_with_store(
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
                           : ARVO_VIOLATIONS_EVENT,
+        .telemetry = cli_telemetry_open(),
         .on_event = run_on_event,
         .user = &trace,
     };
     arvo_app_runtime *runtime = NULL;
     arvo_error err = { 0 };
-    if (arvo_app_start(app, &runtime_opts, &runtime, &err) != ARVO_OK)
+    if (arvo_app_start(app, &runtime_opts, &runtime, &err) != ARVO_OK) {
+        cli_telemetry_close();
         return cli_fail(&err);
+    }
     const int exit_code = opts->follow ? run_follow(&trace, runtime, event)
                                        : run_once(app, runtime, event, opts->json);
     arvo_app_stop(runtime);
+    cli_telemetry_close();
     return exit_code;
 }
 

@@ -14,6 +14,7 @@ HEADER_LAYER = {
     "json": "json",
     "document": "json",
     "telemetry": "telemetry",
+    "otlp": "telemetry",
     "event": "event",
     "subject": "subject",
     "contract": "contract",

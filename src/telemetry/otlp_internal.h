@@ -1,0 +1,216 @@
+/* telemetry/otlp_internal.h - what the parts of the exporter share. */
+#ifndef ARVO_SRC_TELEMETRY_OTLP_INTERNAL_H
+#define ARVO_SRC_TELEMETRY_OTLP_INTERNAL_H
+
+#include <arvo/otlp.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/internal.h"
+
+#define OTLP_HEADERS_MAX       32u
+#define OTLP_RESOURCE_MAX      64u
+#define OTLP_SETTING_BYTES_MAX ((size_t)16 * 1024)
+#define OTLP_SPAN_BYTES_MAX                                                                        \
+    ((size_t)32 * 1024) /* of one span's name, attributes, events, links                           \
+                         */
+#define OTLP_SPAN_BYTES_KEPT    ((size_t)8 * 1024) /* by one that waits for its next use */
+#define OTLP_REQUEST_BYTES_MAX  ((size_t)64 * 1024 * 1024)
+#define OTLP_RESPONSE_BYTES_MAX ((size_t)64 * 1024)
+#define OTLP_ROOM               32u /* left for the phases of executions under way */
+
+/* ---- Settings (otlp_settings.c) -------------------------------------------------------- */
+
+typedef enum otlp_sampler { OTLP_ALWAYS_ON, OTLP_ALWAYS_OFF, OTLP_RATIO } otlp_sampler;
+
+typedef struct otlp_settings {
+    arvo_arena *arena;     /* of its texts */
+    const char *url;       /* of /v1/traces */
+    const char *url_shown; /* without a password */
+    arvo_pair headers[OTLP_HEADERS_MAX];
+    size_t header_count;
+    arvo_pair resource[OTLP_RESOURCE_MAX];
+    size_t resource_count;
+    const char *certificate; /* file; NULL: the system's */
+    bool json;
+    bool gzip;
+    bool exports; /* false: OTEL_TRACES_EXPORTER=none */
+    otlp_sampler sampler;
+    bool parent_decides;
+    uint64_t ratio_bound; /* of the last 8 bytes of a trace id, shifted right by one */
+    int64_t timeout_ms;   /* of one request */
+    int64_t export_ms;    /* of one batch, repeated requests included */
+    int64_t delay_ms;
+    uint32_t queue_max;
+    uint32_t batch_max;
+    uint32_t attributes_max;
+    uint32_t events_max;
+    uint32_t links_max;
+    size_t value_bytes_max;
+} otlp_settings;
+
+bool arvo__otlp_wanted(const arvo_otlp_opts *opts);
+/* out->arena is given. false: out of memory. */
+bool arvo__otlp_settings_read(const arvo_otlp_opts *opts, otlp_settings *out);
+
+/* ---- Spans (otlp_span.c) ------------------------------------------------------------------ */
+
+typedef enum otlp_item_kind {
+    OTLP_NAME,
+    OTLP_TRACESTATE,
+    OTLP_STR,
+    OTLP_NUMBER, /* value: a double */
+    OTLP_LOG,    /* key: severity; value: time, then the message */
+    OTLP_LINK,   /* value: arvo_trace_context */
+    OTLP_ERROR   /* key: type; value: message */
+} otlp_item_kind;
+
+/* What a span holds is a list of these, each with its key and its value behind it. */
+typedef struct otlp_item {
+    uint32_t kind;
+    uint32_t key_len;
+    uint32_t value_len;
+} otlp_item;
+
+struct arvo_span {
+    arvo_span *next; /* in the queue, or among the free */
+    arvo_trace_context context;
+    uint8_t parent_id[8];
+    bool has_parent;
+    arvo_span_kind kind;
+    bool failed;
+    int64_t start_ns; /* monotonic */
+    int64_t end_ns;
+    uint32_t attributes, attributes_dropped;
+    uint32_t events, events_dropped;
+    uint32_t links, links_dropped;
+    size_t len, cap;
+    char *bytes;
+};
+
+/* The item at *at, which moves on; false: there are no more. */
+bool
+arvo__otlp_item(const arvo_span *span, size_t *at, otlp_item *out, arvo_str *key, arvo_str *value);
+
+/* ---- Messages (otlp_write.c, otlp_message.c) ------------------------------------------------ */
+
+/* A member of a message: its number in protobuf, its name in JSON. */
+typedef struct otlp_field {
+    uint32_t number;
+    const char *name;
+} otlp_field;
+
+#define OTLP_DEPTH_MAX 16u
+
+typedef struct otlp_frame {
+    bool is_list;
+    bool has_member;
+    size_t start; /* where its bytes begin, protobuf */
+} otlp_frame;
+
+typedef struct otlp_writer {
+    arvo_buf *out;
+    bool json;
+    unsigned depth;
+    otlp_frame frames[OTLP_DEPTH_MAX];
+} otlp_writer;
+
+/* The message of a request: between these two, all of its members. */
+void arvo__otlp_open(otlp_writer *w, arvo_buf *out, bool json);
+void arvo__otlp_close_message(otlp_writer *w);
+/* A repeated member: between these two, one message after the other. */
+void arvo__otlp_list(otlp_writer *w, otlp_field field);
+void arvo__otlp_list_end(otlp_writer *w);
+/* A message that is a member, or (in a list) one of several. */
+void arvo__otlp_begin(otlp_writer *w, otlp_field field);
+void arvo__otlp_end(otlp_writer *w);
+void arvo__otlp_str(otlp_writer *w, otlp_field field, arvo_str value);
+void arvo__otlp_id(otlp_writer *w, otlp_field field, const uint8_t *bytes, size_t len);
+void arvo__otlp_fixed64(otlp_writer *w, otlp_field field, uint64_t value);
+void arvo__otlp_fixed32(otlp_writer *w, otlp_field field, uint32_t value);
+void arvo__otlp_u32(otlp_writer *w, otlp_field field, uint32_t value); /* enums too */
+void arvo__otlp_i64(otlp_writer *w, otlp_field field, int64_t value);
+void arvo__otlp_double(otlp_writer *w, otlp_field field, double value);
+
+/* An ExportTraceServiceRequest. Failure is the buffer's. */
+void arvo__otlp_write_spans(
+    const otlp_settings *settings, const arvo_span *spans, int64_t clock_offset_ns, arvo_buf *out);
+
+/* What a receiver said with success: how many of what was sent it did not take, and why. false: it
+ * is not readable. */
+bool arvo__otlp_read_response(
+    arvo_str body, bool json, arvo_arena *arena, int64_t *out_rejected, arvo_str *out_message);
+
+/* ---- Sending (otlp_send.c) --------------------------------------------------------------------
+ */
+
+typedef struct otlp_sender otlp_sender;
+
+typedef enum otlp_outcome {
+    OTLP_SENT,
+    OTLP_REPEAT, /* it may work later */
+    OTLP_REFUSED,
+    OTLP_GIVEN_UP /* should_stop said so */
+} otlp_outcome;
+
+typedef struct otlp_answer {
+    otlp_outcome outcome;
+    int64_t retry_after_ms; /* -1: not said */
+    int64_t rejected;
+    arvo_error why; /* in words, unless it was sent whole */
+} otlp_answer;
+
+arvo_status arvo__otlp_sender_new(
+    const arvo_allocator *allocator, const otlp_settings *settings, otlp_sender **out,
+    arvo_error *err);
+void arvo__otlp_sender_free(otlp_sender *sender);
+/* Asked again and again during a request. */
+typedef bool (*otlp_should_stop_fn)(void *user);
+void arvo__otlp_send(
+    otlp_sender *sender, arvo_str body, otlp_should_stop_fn should_stop, void *user,
+    otlp_answer *out);
+
+/* ---- The exporter (otlp.c) ----------------------------------------------------------------------
+ */
+
+struct arvo_otlp {
+    arvo_allocator allocator_copy;
+    const arvo_allocator *allocator;
+    arvo_telemetry table;
+    otlp_settings settings;
+    void (*warn)(void *user, const char *line);
+    void *user;
+    _Atomic int64_t clock_offset_ns; /* of the real-time clock to the monotonic one */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* for the exporter: there is something to do */
+    pthread_cond_t flushed; /* for who waits for it */
+    arvo_span *free;        /* guarded by mutex, as what follows */
+    arvo_span *queue;
+    arvo_span **queue_end;
+    _Atomic uint32_t queued; /* also read without */
+    uint32_t in_flight;
+    bool is_flushing;
+    bool is_closing;
+    int64_t stop_ns; /* monotonic; when closing */
+    arvo_otlp_counts counts;
+    _Atomic uint64_t not_recorded;
+
+    /* The exporter's own. */
+    pthread_t thread;
+    otlp_sender *sender;
+    arvo_buf body;
+    bool warned[3]; /* repeat, refused, rejected */
+};
+
+int64_t arvo__otlp_now_ns(void);
+/* The functions of the table. */
+arvo_telemetry arvo__otlp_table(arvo_otlp *otlp);
+/* One that ended; it is the exporter's from here on. */
+void arvo__otlp_enqueue(arvo_otlp *otlp, arvo_span *span);
+/* An empty one; NULL: out of memory. */
+arvo_span *arvo__otlp_span_take(arvo_otlp *otlp);
+void arvo__otlp_span_free(arvo_otlp *otlp, arvo_span *span);
+
+#endif

@@ -1,0 +1,354 @@
+/* The variables of the OpenTelemetry specification. What cannot be understood is said once, and is
+ * as if it were not there. */
+
+#include "telemetry/otlp_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define URL_DEFAULT "http://localhost:4318"
+#define PATH        "/v1/traces"
+
+static const char *
+setting_of(const arvo_otlp_opts *opts, const char *name)
+{
+    const char *value =
+        opts != NULL && opts->setting != NULL ? opts->setting(opts->user, name) : getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL; /* empty: as if not set */
+}
+
+typedef struct settings_reader {
+    const arvo_otlp_opts *opts;
+    otlp_settings *out;
+} settings_reader;
+
+static const char *
+setting(const settings_reader *r, const char *name)
+{
+    const char *value = setting_of(r->opts, name);
+    return value != NULL && strlen(value) <= OTLP_SETTING_BYTES_MAX ? value : NULL;
+}
+
+static void
+not_understood(const settings_reader *r, const char *name, const char *what)
+{
+    arvo_error line;
+    if (r->opts == NULL || r->opts->warn == NULL)
+        return;
+    const char *value = setting_of(r->opts, name);
+    (void)arvo__fail(
+        &line, ARVO_E_INVALID, "%s=%.100s: %s", name, value != NULL ? value : "", what);
+    r->opts->warn(r->opts->user, line.text);
+}
+
+/* The one for traces, else the one for everything. *name says which it was. */
+static const char *
+setting_for_traces(const settings_reader *r, const char *own, const char *common, const char **name)
+{
+    *name = own;
+    const char *value = setting(r, own);
+    if (value != NULL)
+        return value;
+    *name = common;
+    return setting(r, common);
+}
+
+/* ---- Numbers ----------------------------------------------------------------------------- */
+
+static int64_t
+setting_number(
+    const settings_reader *r, const char *name, int64_t usual, int64_t least, int64_t most)
+{
+    const char *value = setting(r, name);
+    if (value == NULL)
+        return usual;
+    char *end = NULL;
+    errno = 0;
+    const long long number = strtoll(value, &end, 10);
+    if (errno == 0 && *end == '\0' && number >= least && number <= most)
+        return number;
+    not_understood(r, name, "no number, or out of bounds; the default is used");
+    return usual;
+}
+
+static void
+read_numbers(const settings_reader *r)
+{
+    otlp_settings *out = r->out;
+    const int64_t hour_ms = 3600 * 1000;
+    const char *timeout = setting(r, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") != NULL
+                              ? "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
+                              : "OTEL_EXPORTER_OTLP_TIMEOUT";
+    out->timeout_ms = setting_number(r, timeout, 10000, 1, hour_ms);
+    out->export_ms = setting_number(r, "OTEL_BSP_EXPORT_TIMEOUT", 30000, 1, hour_ms);
+    out->delay_ms = setting_number(r, "OTEL_BSP_SCHEDULE_DELAY", 5000, 1, hour_ms);
+    out->queue_max =
+        (uint32_t)setting_number(r, "OTEL_BSP_MAX_QUEUE_SIZE", 2048, OTLP_ROOM + 1, 1000000);
+    out->batch_max = (uint32_t)setting_number(r, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, 1, 100000);
+    if (out->batch_max > out->queue_max)
+        out->batch_max = out->queue_max;
+    const int64_t attributes = setting_number(r, "OTEL_ATTRIBUTE_COUNT_LIMIT", 128, 1, 10000);
+    out->attributes_max =
+        (uint32_t)setting_number(r, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", attributes, 1, 10000);
+    const int64_t bytes = setting_number(r, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", 4096, 1, 16384);
+    out->value_bytes_max =
+        (size_t)setting_number(r, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", bytes, 1, 16384);
+    out->events_max = (uint32_t)setting_number(r, "OTEL_SPAN_EVENT_COUNT_LIMIT", 128, 1, 10000);
+    out->links_max = (uint32_t)setting_number(r, "OTEL_SPAN_LINK_COUNT_LIMIT", 128, 1, 10000);
+}
+
+/* ---- Words --------------------------------------------------------------------------------- */
+
+static void
+read_sampler(const settings_reader *r)
+{
+    static const struct {
+        const char *name;
+        otlp_sampler sampler;
+        bool parent_decides;
+    } samplers[] = {
+        { "always_on", OTLP_ALWAYS_ON, false },
+        { "always_off", OTLP_ALWAYS_OFF, false },
+        { "traceidratio", OTLP_RATIO, false },
+        { "parentbased_always_on", OTLP_ALWAYS_ON, true },
+        { "parentbased_always_off", OTLP_ALWAYS_OFF, true },
+        { "parentbased_traceidratio", OTLP_RATIO, true },
+    };
+    otlp_settings *out = r->out;
+    out->sampler = OTLP_ALWAYS_ON;
+    out->parent_decides = true;
+    out->ratio_bound = UINT64_C(1) << 63;
+    const char *name = setting(r, "OTEL_TRACES_SAMPLER");
+    bool known = name == NULL;
+    for (size_t i = 0; i < ARVO_COUNT_OF(samplers) && !known; i++) {
+        if (strcasecmp(name, samplers[i].name) != 0)
+            continue;
+        known = true;
+        out->sampler = samplers[i].sampler;
+        out->parent_decides = samplers[i].parent_decides;
+    }
+    if (!known)
+        not_understood(
+            r, "OTEL_TRACES_SAMPLER", "no sampler known here; parentbased_always_on is used");
+    const char *arg = setting(r, "OTEL_TRACES_SAMPLER_ARG");
+    if (out->sampler != OTLP_RATIO || arg == NULL)
+        return;
+    char *end = NULL;
+    const double ratio = strtod(arg, &end);
+    if (*end == '\0' && ratio >= 0 && ratio <= 1)
+        out->ratio_bound = (uint64_t)(ratio * 9223372036854775808.0);
+    else
+        not_understood(r, "OTEL_TRACES_SAMPLER_ARG", "no number from 0 to 1; 1 is used");
+}
+
+static void
+read_protocol(const settings_reader *r)
+{
+    const char *name;
+    const char *protocol = setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", &name);
+    r->out->json = protocol != NULL && strcasecmp(protocol, "http/json") == 0;
+    if (protocol != NULL && !r->out->json && strcasecmp(protocol, "http/protobuf") != 0)
+        not_understood(r, name, "http/protobuf and http/json are known; http/protobuf is used");
+
+    const char *compression = setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", &name);
+    r->out->gzip = compression != NULL && strcasecmp(compression, "gzip") == 0;
+    if (compression != NULL && !r->out->gzip && strcasecmp(compression, "none") != 0)
+        not_understood(r, name, "gzip and none are known; none is used");
+
+    const char *exporter = setting(r, "OTEL_TRACES_EXPORTER");
+    r->out->exports = exporter == NULL || strcasecmp(exporter, "none") != 0;
+    if (exporter != NULL && r->out->exports && strcasecmp(exporter, "otlp") != 0)
+        not_understood(r, "OTEL_TRACES_EXPORTER", "otlp and none are known; otlp is used");
+}
+
+/* ---- Lists of NAME=VALUE ----------------------------------------------------------------------
+ */
+
+static int
+hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Without blanks around it and with %HH as the byte; what then breaks a line or is not UTF-8 is
+ * none. */
+static arvo_str
+decoded(const settings_reader *r, arvo_str text)
+{
+    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t'))
+        text = (arvo_str){ text.ptr + 1, text.len - 1 };
+    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+        text.len--;
+    char *out = arvo_arena_alloc(r->out->arena, text.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len && out != NULL; i++) {
+        const bool is_coded = text.ptr[i] == '%' && i + 2 < text.len &&
+                              hex_digit(text.ptr[i + 1]) >= 0 && hex_digit(text.ptr[i + 2]) >= 0;
+        out[len] = is_coded ? (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]))
+                            : text.ptr[i];
+        if ((unsigned char)out[len] < ' ' || out[len] == 0x7f)
+            return ARVO_STR_NONE;
+        len++;
+        i += is_coded ? 2 : 0;
+    }
+    if (out == NULL || !arvo__utf8_is_valid((arvo_str){ out, len }))
+        return ARVO_STR_NONE;
+    out[len] = '\0';
+    return (arvo_str){ out, len };
+}
+
+static void
+read_pairs(const settings_reader *r, const char *name, arvo_pair *pairs, size_t max, size_t *count)
+{
+    const char *value = setting(r, name);
+    bool is_sound = true;
+    for (const char *at = value; at != NULL && *at != '\0';) {
+        const char *end = strchrnul(at, ',');
+        const char *equals = memchr(at, '=', (size_t)(end - at));
+        arvo_pair pair = { ARVO_STR_NONE, ARVO_STR_NONE };
+        if (equals != NULL) {
+            pair.key = decoded(r, (arvo_str){ at, (size_t)(equals - at) });
+            pair.value = decoded(r, (arvo_str){ equals + 1, (size_t)(end - equals - 1) });
+        }
+        if (pair.key.len > 0 && pair.value.ptr != NULL && *count < max)
+            pairs[(*count)++] = pair;
+        else
+            is_sound = false;
+        at = *end == ',' ? end + 1 : end;
+    }
+    if (!is_sound)
+        not_understood(r, name, "not all of it is NAME=VALUE, by commas; the rest is used");
+}
+
+/* A resource's attribute that is not given already. */
+static void
+add_resource(const settings_reader *r, const char *key, arvo_str value)
+{
+    otlp_settings *out = r->out;
+    for (size_t i = 0; i < out->resource_count; i++)
+        if (arvo_str_is(out->resource[i].key, key))
+            return;
+    if (out->resource_count < OTLP_RESOURCE_MAX && value.ptr != NULL)
+        out->resource[out->resource_count++] = (arvo_pair){ arvo_str_from(key), value };
+}
+
+static void
+read_resource(const settings_reader *r)
+{
+    otlp_settings *out = r->out;
+    const char *service = setting(r, "OTEL_SERVICE_NAME");
+    if (service != NULL && arvo__utf8_is_valid(arvo_str_from(service)))
+        add_resource(r, "service.name", arvo_arena_str_dup(out->arena, arvo_str_from(service)));
+    arvo_pair given[OTLP_RESOURCE_MAX];
+    size_t count = 0;
+    read_pairs(r, "OTEL_RESOURCE_ATTRIBUTES", given, OTLP_RESOURCE_MAX - 8, &count);
+    for (size_t i = 0; i < count; i++)
+        add_resource(r, given[i].key.ptr, given[i].value);
+    add_resource(r, "service.name", ARVO_STR("unknown_service:arvo"));
+    add_resource(r, "process.pid", arvo_arena_printf(out->arena, "%ld", (long)getpid()));
+    add_resource(r, "telemetry.sdk.name", ARVO_STR("arvo"));
+    add_resource(r, "telemetry.sdk.language", ARVO_STR("c"));
+    add_resource(r, "telemetry.sdk.version", ARVO_STR(ARVO_VERSION_STRING));
+}
+
+/* ---- Where to ----------------------------------------------------------------------------------
+ */
+
+/* Whether it can be asked by libcurl at all; the rest it says itself. */
+static bool
+url_is_http(const char *url)
+{
+    const char *rest = strncasecmp(url, "http://", 7) == 0    ? url + 7
+                       : strncasecmp(url, "https://", 8) == 0 ? url + 8
+                                                              : "";
+    for (const char *p = url; *p != '\0'; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return false;
+    return *rest != '\0' && *rest != '/';
+}
+
+/* Without what stands before an @ in the authority, and without a query. */
+static arvo_str
+url_masked(arvo_arena *arena, const char *url)
+{
+    const arvo__uri uri = arvo__uri_split(arvo_str_from(url));
+    const char *at = memrchr(uri.authority.ptr, '@', uri.authority.len);
+    arvo_str host = uri.authority;
+    if (at != NULL)
+        host = (arvo_str){ at + 1, uri.authority.len - (size_t)(at + 1 - uri.authority.ptr) };
+    return arvo_arena_printf(
+        arena, "%.*s://%s%.*s%.*s", ARVO_FMT(uri.scheme), at != NULL ? "***@" : "", ARVO_FMT(host),
+        ARVO_FMT(uri.path));
+}
+
+static void
+read_url(const settings_reader *r)
+{
+    otlp_settings *out = r->out;
+    const char *name;
+    const char *given = setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", &name);
+    bool is_whole = strcmp(name, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == 0;
+    if (given != NULL && !url_is_http(given)) {
+        not_understood(r, name, "no http:// or https:// URL; " URL_DEFAULT " is used");
+        given = NULL;
+    }
+    if (given == NULL) {
+        given = URL_DEFAULT;
+        is_whole = false;
+    }
+    size_t len = strlen(given);
+    while (!is_whole && len > 0 && given[len - 1] == '/')
+        len--;
+    out->url = arvo_arena_printf(out->arena, "%.*s%s", (int)len, given, is_whole ? "" : PATH).ptr;
+    if (out->url != NULL)
+        out->url_shown = url_masked(out->arena, out->url).ptr;
+
+    const char *certificate = setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", &name);
+    out->certificate =
+        certificate != NULL ? arvo_arena_str_dup(out->arena, arvo_str_from(certificate)).ptr : NULL;
+    const char *headers = setting(r, "OTEL_EXPORTER_OTLP_TRACES_HEADERS") != NULL
+                              ? "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+                              : "OTEL_EXPORTER_OTLP_HEADERS";
+    read_pairs(r, headers, out->headers, OTLP_HEADERS_MAX, &out->header_count);
+}
+
+/* ---- All of them --------------------------------------------------------------------------------
+ */
+
+bool
+arvo__otlp_wanted(const arvo_otlp_opts *opts)
+{
+    const char *disabled = setting_of(opts, "OTEL_SDK_DISABLED");
+    const char *exporter = setting_of(opts, "OTEL_TRACES_EXPORTER");
+    if ((disabled != NULL && strcasecmp(disabled, "true") == 0) ||
+        (exporter != NULL && strcasecmp(exporter, "none") == 0))
+        return false;
+    return exporter != NULL || setting_of(opts, "OTEL_EXPORTER_OTLP_ENDPOINT") != NULL ||
+           setting_of(opts, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != NULL;
+}
+
+bool
+arvo__otlp_settings_read(const arvo_otlp_opts *opts, otlp_settings *out)
+{
+    const settings_reader r = { opts, out };
+    const char *disabled = setting(&r, "OTEL_SDK_DISABLED");
+    if (disabled != NULL && strcasecmp(disabled, "true") != 0 && strcasecmp(disabled, "false") != 0)
+        not_understood(&r, "OTEL_SDK_DISABLED", "true and false are known; false is used");
+    read_url(&r);
+    read_protocol(&r);
+    read_sampler(&r);
+    read_numbers(&r);
+    read_resource(&r);
+    return !arvo_arena_failed(out->arena);
+}

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Traces as a receiver gets them, and receivers that misbehave: a workflow notices neither."""
+
+import json
+import os
+import socket
+import time
+
+from harness import ROOT, CounterCase, main
+from otlp_receiver import Receiver, answer
+
+LOAN = os.path.join(ROOT, "tests", "e2e", "apps", "loan")
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"
+
+
+class Telemetry(CounterCase):
+    GOAL = 3
+
+    def environment(self, url, **more):
+        clean = {name: "" for name in os.environ if name.startswith("OTEL_")}
+        return {**clean, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", **more}
+
+    def run_counter(self, url, start=None, **more):
+        """The workflow does what it does without telemetry, whatever becomes of that."""
+        event = start or self.start(self.GOAL)
+        began = time.monotonic()
+        result = self.arvo("run", self.app, "--event", event, "--follow", "--json", env=self.environment(url, **more))
+        self.seconds = time.monotonic() - began
+        self.assertEqual(result.code, 0, result)
+        *events, last = result.lines()
+        self.assertEqual(last["instances"][0]["output"], {"count": self.GOAL})
+        self.assertEqual(len(events), 2 * self.GOAL + 2)
+        self.events = [line["event"] for line in events]
+        return result
+
+    def assertOneTree(self, spans, roots=1):
+        ids = {span["spanId"] for span in spans}
+        self.assertEqual(len(ids), len(spans))
+        self.assertEqual(len({span["traceId"] for span in spans}), 1)
+        self.assertEqual(sum("parentSpanId" not in span for span in spans), roots)
+        orphans = [span["name"] for span in spans if "parentSpanId" in span and span["parentSpanId"] not in ids]
+        self.assertEqual(orphans, [])
+
+    # ---- What arrives ----
+
+    def test_a_workflow_is_one_tree(self):
+        with Receiver() as receiver:
+            result = self.run_counter(receiver.url, OTEL_SERVICE_NAME="counters", OTEL_RESOURCE_ATTRIBUTES="deployment.environment=a%20test")
+            self.assertEqual(result.err, "")
+            spans = receiver.spans()
+            self.assertEqual({request.path for request in receiver.requests}, {"/v1/traces"})
+        self.assertOneTree(spans)
+        names = [span["name"] for span in spans]
+        self.assertEqual(names.count("Orchestrator<#/orchestrators/counter>@<evt.counter.tick>"), self.GOAL)
+        self.assertEqual(names.count("ArvoEventHandler<#/services/tick>"), self.GOAL)
+        for phase in ("Lock", "Route", "Resolve Machine", "Validate", "Execute Machine", "Emit", "Commit"):
+            self.assertEqual(names.count(phase), self.GOAL + 1, phase)
+        root = next(span for span in spans if "parentSpanId" not in span)
+        self.assertEqual(root["name"], "Orchestrator<#/orchestrators/counter>@<arvo.orc.counter>")
+        self.assertEqual(root["kind"], 4)
+        self.assertNotIn("status", root)
+        self.assertEqual(root["resource"]["service.name"], "counters")
+        self.assertEqual(root["resource"]["deployment.environment"], "a test")
+        self.assertEqual(root["scope"], {"name": "arvo-instrumentation", "version": "1.0.0"})
+        self.assertEqual(root["plain"]["to_process.0.cloudevents.arvo.event_executionunits"], "N/A")
+        self.assertEqual(root["plain"]["to_emit.0.cloudevents.arvo.event_executionunits"], "0")
+        self.assertEqual(root["plain"]["messaging.system"], "arvo")
+        now_ns = time.time() * 1e9
+        for span in spans:
+            start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+            self.assertLessEqual(start, end)
+            self.assertLess(abs(now_ns - end), 120e9)
+        # What an event carries is the span that made it.
+        by_id = {span["spanId"]: span for span in spans}
+        for event in self.events[1:]:
+            _, trace, span, flags = event["traceparent"].split("-")
+            self.assertEqual((trace, flags), (root["traceId"], "01"))
+            self.assertIn(by_id[span]["name"].split("<")[0], ("Orchestrator", "ArvoEventHandler"))
+
+    def test_children_are_in_the_tree(self):
+        made = self.ok(
+            "event", "new", "--init", "--type", "arvo.orc.loan", "--app", LOAN, "--source", "com.web.desk",
+            "--data", json.dumps({"applicant": "ada", "amount": 900}),
+        )
+        event = self.write("loan.json", made.out)
+        with Receiver() as receiver:
+            result = self.arvo("run", LOAN, "--event", event, "--follow", "--json", env=self.environment(receiver.url))
+            self.assertEqual(result.code, 0, result)
+            spans = receiver.spans()
+        self.assertOneTree(spans)
+        orchestrators = {span["name"].split(">")[0] for span in spans if span["name"].startswith("Orchestrator<")}
+        self.assertEqual(len(orchestrators), 2, orchestrators)
+
+    def test_a_parent_that_came_with_the_event_is_respected(self):
+        for flags, count in (("01", 1), ("00", 0)):
+            with self.subTest(flags=flags), Receiver() as receiver:
+                event = {**json.loads(open(self.start(self.GOAL), encoding="utf-8").read()), "traceparent": PARENT + flags, "tracestate": "k=v"}
+                self.run_counter(receiver.url, start=self.write("traced.json", event))
+                spans = receiver.spans()
+                self.assertEqual(bool(spans), bool(count))
+                self.assertEqual({e["traceparent"][:36] for e in self.events}, {PARENT[:36]})
+                self.assertEqual({e["traceparent"][-2:] for e in self.events}, {flags})
+                self.assertEqual({e["tracestate"] for e in self.events}, {"k=v"})
+                for span in spans:
+                    self.assertEqual(span["traceId"], PARENT[3:35])
+                    self.assertEqual(span["traceState"], "k=v")
+
+    def test_samplers(self):
+        for settings, expected in (
+            ({"OTEL_TRACES_SAMPLER": "always_off"}, False),
+            ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}, False),
+            ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1"}, True),
+            ({"OTEL_SDK_DISABLED": "true"}, False),
+            ({"OTEL_TRACES_EXPORTER": "none"}, False),
+        ):
+            with self.subTest(settings), Receiver() as receiver:
+                self.assertEqual(self.run_counter(receiver.url, **settings).err, "")
+                self.assertEqual(bool(receiver.requests), expected)
+
+    def test_an_error_is_an_exception(self):
+        event = json.loads(open(self.start(self.GOAL), encoding="utf-8").read())
+        event["data"]["goal"] = "three"
+        with Receiver() as receiver:
+            result = self.arvo("run", self.app, "--event", self.write("bad.json", event), "--follow", "--json", env=self.environment(receiver.url))
+            self.assertEqual(result.code, 1, result)
+            spans = receiver.spans()
+        self.assertOneTree(spans)
+        root = next(span for span in spans if "parentSpanId" not in span)
+        self.assertEqual(root["status"]["code"], 2)
+        self.assertIn("goal", root["status"]["message"])
+        self.assertEqual(root["plain"]["error.type"], "ContractViolation")
+        exception = next(e for e in root["events"] if e["name"] == "exception")
+        self.assertEqual(exception["attributes"][0]["value"]["stringValue"], "ContractViolation")
+        failed = [span["name"] for span in spans if span.get("status", {}).get("code") == 2]
+        self.assertEqual(sorted(failed), sorted([root["name"], "Validate"]))
+
+    def test_gzip_and_headers(self):
+        with Receiver() as receiver:
+            self.run_counter(
+                receiver.url + "/", OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+                OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20a%3Db, x-tenant = t1",
+            )
+            self.assertOneTree(receiver.spans())
+            request = receiver.requests[0]
+        self.assertEqual(request.headers["content-encoding"], "gzip")
+        self.assertEqual(request.headers["authorization"], "Bearer a=b")
+        self.assertEqual(request.headers["x-tenant"], "t1")
+        self.assertLess(len(request.body), len(request.content) / 3)
+
+    def test_an_endpoint_for_traces_is_taken_whole(self):
+        with Receiver() as receiver:
+            self.run_counter("http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=receiver.url + "/here?x=1")
+            self.assertEqual([request.path for request in receiver.requests], ["/here?x=1"])
+
+    def test_batches(self):
+        with Receiver() as receiver:
+            self.run_counter(receiver.url, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="7")
+            sizes = [len(request.spans()) for request in receiver.requests]
+            self.assertOneTree(receiver.spans())
+        self.assertEqual(max(sizes), 7)
+        self.assertEqual(set(sizes[:-1]), {7})
+
+    def test_limits(self):
+        with Receiver() as receiver:
+            self.run_counter(receiver.url, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="5", OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT="10")
+            spans = receiver.spans()
+        root = next(span for span in spans if "parentSpanId" not in span)
+        self.assertEqual(len(root["attributes"]), 5)
+        self.assertGreater(root["droppedAttributesCount"], 20)
+        self.assertTrue(all(len(value) <= 10 for span in spans for value in span["plain"].values()))
+
+    # ---- Settings that are not understood ----
+
+    def test_settings_that_are_not_understood_are_said_once(self):
+        with Receiver() as receiver:
+            result = self.run_counter(
+                receiver.url, OTEL_TRACES_SAMPLER="sometimes", OTEL_BSP_MAX_QUEUE_SIZE="many", OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+                OTEL_EXPORTER_OTLP_COMPRESSION="zstd", OTEL_RESOURCE_ATTRIBUTES="a=b,nonsense", OTEL_EXPORTER_OTLP_TIMEOUT="-1",
+            )
+            self.assertEqual(len(receiver.requests), 1)
+            self.assertEqual(receiver.requests[0].headers["content-type"], "application/x-protobuf")
+        lines = result.err.splitlines()
+        for name in (
+            "OTEL_TRACES_SAMPLER=sometimes", "OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+            "OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "OTEL_RESOURCE_ATTRIBUTES=a=b,nonsense", "OTEL_EXPORTER_OTLP_TIMEOUT=-1",
+        ):
+            self.assertEqual(len([line for line in lines if line.startswith(f"arvo: telemetry: {name}: ")]), 1, lines)
+        self.assertEqual(len(lines), 6, lines)
+
+    # ---- Receivers that misbehave ----
+
+    def assertDropped(self, result, says):
+        lines = result.err.splitlines()
+        self.assertEqual(len(lines), 2, result)
+        self.assertIn(says, lines[0])
+        self.assertRegex(lines[1], r"arvo: telemetry: (\d+) of \1 spans were not exported")
+        self.assertNotIn("secret", result.err)
+
+    def test_gone(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            result = self.run_counter(f"http://user:secret@127.0.0.1:{port}")
+        self.assertDropped(result, f"http://***@127.0.0.1:{port}/v1/traces: ")
+        self.assertLess(self.seconds, 20)
+
+    def test_slow(self):
+        def behave(connection, request, number):
+            del connection, request, number
+            receiver.stopped.wait(60)
+
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url)
+            self.assertEqual(len(receiver.requests), 1)
+        self.assertRegex(result.err, r"^arvo: telemetry: (\d+) of \1 spans were not exported")
+        self.assertLess(self.seconds, 20)
+
+    def test_slow_by_the_byte(self):
+        def behave(connection, request, number):
+            del request, number
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not receiver.stopped.wait(0.1):
+                connection.sendall(b"x")
+
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url, OTEL_EXPORTER_OTLP_TIMEOUT="500")
+        self.assertDropped(result, "Timeout")
+
+    def test_rubbish(self):
+        def behave(connection, request, number):
+            del request, number
+            connection.sendall(b"\x00\xff" * 4000 + b"\r\n\r\n")
+            connection.close()
+
+        with Receiver(behave) as receiver:
+            self.assertDropped(self.run_counter(receiver.url), receiver.url)
+
+    def test_a_success_that_cannot_be_read_is_one(self):
+        for body in (b"\xff\xfe", b'{"partialSuccess":', b"x" * 200000):
+            with self.subTest(len(body)), Receiver(lambda c, r, n, body=body: c.sendall(answer(200, body))) as receiver:
+                result = self.run_counter(receiver.url)
+                self.assertEqual(len(receiver.requests), 1)
+                self.assertEqual(len(result.err.splitlines()), 1)
+                self.assertIn("cannot be read", result.err)
+
+    def test_half_closed(self):
+        def behave(connection, request, number):
+            del request, number
+            connection.shutdown(socket.SHUT_WR)
+
+        with Receiver(behave) as receiver:
+            self.assertDropped(self.run_counter(receiver.url), "")
+
+    def test_retry_after_is_kept(self):
+        def behave(connection, request, number):
+            del request
+            connection.sendall(answer(429, b"", ["Retry-After: 1"]) if number == 0 else answer())
+
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url)
+            first, second = receiver.requests
+        self.assertEqual(first.content, second.content)
+        self.assertGreaterEqual(second.time - first.time, 1.0)
+        self.assertIn("status 429", result.err)
+        self.assertNotIn("not exported", result.err)
+
+    def test_refused_is_not_repeated(self):
+        for code in (400, 401, 404, 500, 301):
+            with self.subTest(code), Receiver(lambda c, r, n, code=code: c.sendall(answer(code, b"no"))) as receiver:
+                self.assertDropped(self.run_counter(receiver.url), f"status {code}")
+                self.assertEqual(len(receiver.requests), 1)
+
+    def test_unavailable_is_repeated(self):
+        for code in (502, 503, 504):
+            with self.subTest(code):
+                behave = lambda c, r, n, code=code: c.sendall(answer(code if n == 0 else 200))  # noqa: E731
+                with Receiver(behave) as receiver:
+                    result = self.run_counter(receiver.url)
+                    self.assertEqual(len(receiver.requests), 2)
+                    self.assertNotIn("not exported", result.err)
+
+    def test_partial_success_is_read(self):
+        body = json.dumps({"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}).encode()
+        with Receiver(lambda c, r, n: c.sendall(answer(200, body))) as receiver:
+            result = self.run_counter(receiver.url)
+            self.assertEqual(len(receiver.requests), 1)
+        lines = result.err.splitlines()
+        self.assertIn("it did not take 2 of the spans: too old", lines[0])
+        self.assertIn("telemetry: 2 of ", lines[1])
+
+    def test_a_full_queue_drops_executions_whole(self):
+        """The receiver hangs, the queue is small: what is exported in the end has no orphans but those of the drops."""
+        def behave(connection, request, number):
+            del request, number
+            receiver.stopped.wait(60)
+
+        self.GOAL = 50
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url, OTEL_BSP_MAX_QUEUE_SIZE="64", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="8")
+        self.assertRegex(result.err, r"spans were not exported, and [1-9]\d* executions not recorded")
+
+
+if __name__ == "__main__":
+    main()
