@@ -209,7 +209,7 @@ end
 if not fence then
   local line, seen = P .. 'line:' .. subject, P .. 'seen:' .. subject
   local first = call('ZRANGE', line, 0, 0)[1]
-  while first and first ~= ticket and now - tonumber(call('HGET', seen, first) or 0) > 1500 do
+  while first and first ~= ticket and now - tonumber(call('HGET', seen, first) or 0) > 3000 do
     call('ZREM', line, first) -- it has stopped asking
     call('HDEL', seen, first)
     first = call('ZRANGE', line, 0, 0)[1]

@@ -10,7 +10,7 @@
  *
  *   not in line --denied, may wait--> in line --first, and free--> holds it
  *        ^                               | its time is over: leaves
- *        +-------------------------------+ has not asked for 1.5 s: taken out by the next
+ *        +-------------------------------+ has not asked for 3 s: taken out by the next
  *
  * A free lease goes to the first in line and to nobody else, so processes take
  * turns. Times are the server's.
