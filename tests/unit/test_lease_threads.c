@@ -219,6 +219,7 @@ test_lease__lock_read_may_be_denied_or_fail(void **state)
 typedef struct slow_engine {
     recording *store;
     unsigned until;
+    unsigned linger_us; /* then it stays so long, for what must not happen */
 } slow_engine;
 
 static void
@@ -226,6 +227,7 @@ engine_wait(const slow_engine *slow)
 {
     while (atomic_load(&slow->store->renewals) < slow->until)
         (void)usleep(1000);
+    (void)usleep(slow->linger_us);
 }
 
 static arvo_status
@@ -316,6 +318,7 @@ test_lease__one_that_is_lost_is_not_asked_for_again(void **state)
 
     atomic_store(&r.renew_status, ARVO_E_STALE);
     slow.until = atomic_load(&r.renewals) + 1;
+    slow.linger_us = 50 * 1000; /* many looks of the keeper */
     const arvo_event reply =
         fixture_event(&f, "evt.payment.charge.success", subject, "{'paymentId':'p'}");
     assert_ok(fixture_execute(&f, &reply), f.err);
