@@ -15,6 +15,7 @@
 #include <arvo/json.h>
 #include <arvo/machine.h>
 #include <arvo/memory.h>
+#include <arvo/metrics.h>
 #include <arvo/orchestrator.h>
 #include <arvo/otlp.h>
 #include <arvo/paths.h>

@@ -224,10 +224,12 @@ bool cli_record_read(
 
 /* ---- Telemetry ------------------------------------------------------------------------ */
 
-/** The listener that the OTEL_ variables ask for; NULL: none, said why if it should be there. */
-const arvo_telemetry *cli_telemetry_open(void);
+/** The listener that the OTEL_ variables and `metrics_file` (nullable) ask for; NULL: none, said
+ * why if it should be there. */
+const arvo_telemetry *cli_telemetry_open(const char *metrics_file);
 
-/** Send what waits, for a moment; says what was not sent. */
+/** Send what waits, for a moment, and write the file; says what was not sent or written: the work
+ * is done all the same. */
 void cli_telemetry_close(void);
 
 /* ---- Output ------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ struct run_opts {
     const char *event;
     const char *store;
     const char *violations;
+    const char *metrics_file;
     bool follow;
     bool json;
 };
@@ -26,6 +27,8 @@ static const cli_option run_options[] = {
     { "follow", CLI_FLAG, NULL, offsetof(struct run_opts, follow),
       "deliver what is emitted to the app's orchestrators and mocks until nothing moves" },
     { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs, as said above" },
+    { "metrics-file", CLI_TEXT, "FILE", offsetof(struct run_opts, metrics_file),
+      "write what was counted at the end, for Prometheus' node exporter" },
     { "violations", CLI_TEXT, "MODE", offsetof(struct run_opts, violations),
       "event (default): a contract violation is answered by an error event; return: it fails" },
     { 0 },
@@ -241,7 +244,7 @@ run_with_store(
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
                           : ARVO_VIOLATIONS_EVENT,
-        .telemetry = cli_telemetry_open(),
+        .telemetry = cli_telemetry_open(opts->metrics_file),
         .on_event = run_on_event,
         .user = &trace,
     };

@@ -3,7 +3,9 @@
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 import time
 
 from harness import ROOT, CounterCase, main
@@ -168,6 +170,55 @@ class Telemetry(CounterCase):
         self.assertEqual(len(root["attributes"]), 5)
         self.assertGreater(root["droppedAttributesCount"], 20)
         self.assertTrue(all(len(value) <= 10 for span in spans for value in span["plain"].values()))
+
+    # ---- Metrics ----
+
+    def metrics(self, path):
+        found = {}
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if not line.startswith("#"):
+                    name, value = line.rsplit(" ", 1)
+                    self.assertNotIn(name, found)
+                    found[name] = float(value)
+        return found
+
+    def test_metrics_file(self):
+        event = self.start(self.GOAL)
+        for times in (1, 2):
+            result = self.ok("run", self.app, "--event", event, "--follow", "--store", "sqlite:counted.db", "--metrics-file", "counted.prom")
+            self.assertTrue(result.out)
+            found = self.metrics(self.path("counted.prom"))
+            orchestrator, service = 'handler="arvo.orc.counter"', 'handler="com.counter.tick"'
+            if times == 1:
+                self.assertEqual(found[f"arvo_events_in_total{{{orchestrator}}}"], self.GOAL + 1)
+                self.assertEqual(found[f"arvo_events_in_total{{{service}}}"], self.GOAL)
+                self.assertEqual(found[f'arvo_events_out_total{{{orchestrator},domain="default"}}'], self.GOAL + 1)
+                self.assertEqual(found[f"arvo_handler_seconds_count{{{service}}}"], self.GOAL)
+                self.assertEqual(found[f"arvo_step_seconds_count{{{orchestrator}}}"], self.GOAL + 1)
+            else:
+                self.assertEqual(found[f"arvo_events_deduplicated_total{{{orchestrator}}}"], 1)
+        total = [value for name, value in found.items() if name.startswith("arvo_execute_seconds_bucket")]
+        self.assertEqual(total, sorted(total))
+        self.assertGreater(found["process_resident_memory_bytes"], 1e6)
+        self.assertLess(abs(found["process_start_time_seconds"] - time.time()), 120)
+        self.assertFalse(os.path.exists(self.path("counted.prom.new")))
+
+    def test_metrics_file_that_cannot_be_written(self):
+        event = self.start(self.GOAL)
+        result = self.arvo("run", self.app, "--event", event, "--follow", "--metrics-file", "no/such/folder/x")
+        self.assertEqual(result.code, 0, result)
+        self.assertOneLine(result)
+        self.assertIn("no/such/folder/x", result.err)
+
+    def test_promtool(self):
+        promtool = shutil.which("promtool")
+        if promtool is None:
+            self.skipTest("promtool is not installed (Debian package prometheus)")
+        self.ok("run", self.app, "--event", self.start(self.GOAL), "--follow", "--metrics-file", "x.prom")
+        with open(self.path("x.prom"), "rb") as file:
+            done = subprocess.run([promtool, "check", "metrics"], stdin=file, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
 
     # ---- Settings that are not understood ----
 

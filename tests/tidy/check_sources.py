@@ -15,6 +15,7 @@ HEADER_LAYER = {
     "document": "json",
     "telemetry": "telemetry",
     "otlp": "telemetry",
+    "metrics": "telemetry",
     "event": "event",
     "subject": "subject",
     "contract": "contract",
