@@ -80,7 +80,7 @@ _arvo() {
         local faults="crash answer refuse full slow pause partition clock power disk probe duplicate delay lose again"
         mapfile -t COMPREPLY < <(compgen -W "$faults none all" -- "$current")
         ;;
-    --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite: redis:// redis+unix://" -- "$current") ;;
+    --store) mapfile -t COMPREPLY < <(compgen -W "memory: sqlite: postgres:// redis:// redis+unix://" -- "$current") ;;
     *)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$(_arvo_options "$command")" -- "$current")

@@ -392,9 +392,10 @@ ARVO_API ARVO_NODISCARD arvo_status
 arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_error *err);
 
 /**
- * Open a built-in store: "memory:", "sqlite:PATH", "redis://[USER:PASSWORD@]HOST[:PORT][/DB]" or
- * "redis+unix://[USER:PASSWORD@]/PATH/OF/SOCKET" (parameters behind `?`, joined by `&`; user and
- * password with %XX where a character means something in a URL).
+ * Open a built-in store: "memory:", "sqlite:PATH", "postgres://[USER[:PASSWORD]@]HOST[:PORT]/DB",
+ * "redis://[USER:PASSWORD@]HOST[:PORT][/DB]" or "redis+unix://[USER:PASSWORD@]/PATH/OF/SOCKET"
+ * (parameters behind `?`, joined by `&`; user and password with %XX where a character means
+ * something in a URL).
  *   memory:?inbox=N          ids of consumed events kept per instance (default 16; 0: none, an
  *                            event delivered twice runs twice)
  *   memory:?inbox_bytes=N    what they produced, newest first, kept for all instances together
@@ -404,6 +405,16 @@ arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_
  *   sqlite:PATH?sync=normal  survives kill -9, not power loss (default full: both)
  *   sqlite:PATH?mode=ro      fails when the file is not there; writes are refused (default rwc)
  *   sqlite:PATH?pages=N      limit of the file, in pages of 4 KiB; past it as when the disk is full
+ *   postgres:…?schema=NAME   where the store is, made when it is not there (default arvo); URL and
+ *                            parameters are libpq's else (host=/folder of a socket, sslmode, ...);
+ *                            postgresql: is the same
+ *   postgres:…?pool=N        connections at most, and one more that listens (default 8)
+ *   postgres:…?timeout=MS    of one call of the server (default 30000)
+ *   postgres:…?sync=server   take what the server gives; without it one with fsync=off or
+ *                            full_page_writes=off is refused, and synchronous_commit=off is
+ *                            overridden
+ *   postgres:…?migrate=on    bring an older schema up to date instead of refusing it
+ *   postgres:…?partition=N   events per partition of the history, of a new store (default 5000000)
  *   redis:…?durability=everysec  serve a Redis that syncs once a second; a power cut costs that
  *                            second (default always: refuse a server that acknowledges what is not
  *                            on its disk; none: any; unchecked: CONFIG is forbidden, you know)

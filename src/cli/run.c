@@ -23,7 +23,7 @@ static const cli_option run_options[] = {
     { "event", CLI_TEXT, "FILE", offsetof(struct run_opts, event),
       "the event, JSON or YAML; - is standard input" },
     { "store", CLI_TEXT, "URL", offsetof(struct run_opts, store),
-      "where instances live: memory: (the default), sqlite:PATH or redis://HOST:PORT/DB" },
+      "where instances live: memory: (the default), sqlite:PATH, postgres://... or redis://..." },
     { "follow", CLI_FLAG, NULL, offsetof(struct run_opts, follow),
       "deliver what is emitted to the app's orchestrators and mocks until nothing moves" },
     { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs, as said above" },

@@ -179,6 +179,9 @@ arvo_status arvo__memory_sqlite_open(
     arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
     arvo_memory **out, arvo_error *err);
 
+arvo_status arvo__memory_postgres_open(
+    arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_memory **out, arvo_error *err);
 arvo_status arvo__memory_redis_open(
     arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
     arvo_memory **out, arvo_error *err);

@@ -142,8 +142,9 @@ static const struct memory_scheme {
         arvo_str rest, const arvo_platform *platform, const arvo_allocator *allocator,
         arvo_memory **out, arvo_error *err);
 } memory_schemes[] = {
-    { "memory", arvo__memory_simple_open }, { "sqlite", arvo__memory_sqlite_open },
-    { "redis", arvo__memory_redis_open },   { "redis+unix", arvo__memory_redis_unix_open },
+    { "memory", arvo__memory_simple_open },     { "sqlite", arvo__memory_sqlite_open },
+    { "postgres", arvo__memory_postgres_open }, { "postgresql", arvo__memory_postgres_open },
+    { "redis", arvo__memory_redis_open },       { "redis+unix", arvo__memory_redis_unix_open },
     { "rediss", arvo__memory_rediss_open },
 };
 
@@ -267,8 +268,7 @@ arvo__memory_open(
     return arvo__fail(
         err, ARVO_E_INVALID,
         "store URL: it begins with \"%.*s\"; it must begin with memory:, sqlite: (say sqlite:PATH "
-        "for "
-        "a file), redis: or redis+unix:",
+        "for a file), postgres:, redis: or redis+unix:",
         scheme.len < 40 ? (int)scheme.len : 40, scheme.ptr); /* behind it may be a password */
 }
 

@@ -23,6 +23,7 @@ typedef struct store_factory {
     bool ignores_clock;    /* the store has a clock of its own: expiry is not tested */
     bool keeps_no_history; /* has the function, but was opened without history */
     bool has_no_line;      /* those who wait for a lease get it in any order */
+    bool refuses_nul;      /* says so of a NUL byte in a string, and keeps nothing of it */
     size_t many;           /* subjects in the tests that want many; 0: 2000 */
 } store_factory;
 
@@ -35,6 +36,9 @@ int store_conformance_run(const store_factory *factory);
 typedef struct store_clock {
     int64_t now_ms;
     arvo_platform platform;
+    /* Told when it was moved, for a store whose clock is elsewhere; nullable. An `open` that wants
+     * it finds this struct in platform->self. */
+    void (*moved)(int64_t now_ms);
 } store_clock;
 
 void store_clock_init(store_clock *clock);

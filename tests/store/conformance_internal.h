@@ -69,7 +69,9 @@ extern const size_t store_commit_test_count, store_delivery_test_count, store_ca
 static inline void
 clock_move(store_clock *clock, int64_t by_ms)
 {
-    __atomic_add_fetch(&clock->now_ms, by_ms, __ATOMIC_RELAXED);
+    const int64_t now_ms = __atomic_add_fetch(&clock->now_ms, by_ms, __ATOMIC_RELAXED);
+    if (clock->moved != NULL)
+        clock->moved(now_ms);
 }
 
 /* Let time pass for the store: a store with a clock of its own has to be waited for. */
