@@ -113,6 +113,7 @@ typedef struct arvo_sim_report {
     int64_t virtual_ms;
     uint32_t struck[ARVO_SIM_KEEP_MAX]; /* the points at which faults struck, in order */
     size_t struck_count;
+    uint32_t struck_faults; /* which kinds they were */
 } arvo_sim_report;
 
 /**

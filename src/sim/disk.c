@@ -631,6 +631,16 @@ disk_last_error(sqlite3_vfs *vfs, int size, char *out)
 /* ---- Life --------------------------------------------------------------------------------------
  */
 
+/* A file of the system's, since it is mapped; nobody syncs it, so a machine that starts
+ * again need not find it. */
+static void
+disk_unlink_leases(const struct sim_disk *disk)
+{
+    char path[DISK_PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/store-lease", disk->world->folder);
+    (void)unlink(path);
+}
+
 struct sim_disk *
 arvo__sim_disk_new(sim_world *world, arvo_error *err)
 {
@@ -676,7 +686,6 @@ arvo__sim_disk_free(struct sim_disk *disk)
 {
     if (disk == NULL)
         return;
-    char path[DISK_PATH_MAX];
     (void)sqlite3_vfs_unregister(&disk->vfs);
     (void)sqlite3_vfs_register(disk->system, 1);
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
@@ -689,8 +698,7 @@ arvo__sim_disk_free(struct sim_disk *disk)
             arvo__free(NULL, file->snapshot[r], (size_t)file->region_bytes);
         }
     }
-    (void)snprintf(path, sizeof(path), "%s/store-lease", disk->world->folder);
-    (void)unlink(path);
+    disk_unlink_leases(disk);
     (void)rmdir(disk->world->folder);
     arvo__free(NULL, disk, sizeof(*disk));
 }
@@ -714,6 +722,7 @@ arvo__sim_disk_power_off(struct sim_disk *disk)
     disk_mark_dead(disk, 0);
     arvo_memory_close(world->eye);
     world->eye = NULL;
+    disk_unlink_leases(disk);
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
         disk_file *file = &disk->files[i];
         disk->is_failed = !file_settle(disk, file, false) || disk->is_failed;

@@ -4,6 +4,7 @@
  *   process.c   a simulated process: orchestrators and brokers, from start to crash
  *   port.c      a process's way to the store: faults, and the model told of every effect
  *   model.c     what the store must hold, and the numbered invariants
+ *   care.c      copies and purges while others work
  *   network.c   events from outside, and services outside
  *   verdict.c   what must hold in the end
  *   built_in.c  the built-in app
@@ -342,6 +343,12 @@ arvo_status arvo__sim_workload(sim_world *world, uint32_t workflows, arvo_error 
 /* Nothing moves any more, and everything has ended. */
 bool arvo__sim_is_drained(sim_world *world);
 void arvo__sim_verdict(sim_world *world);
+
+/* ---- care.c ---- */
+
+/* Copy the store, and ask what purge would take, while others work. */
+void arvo__sim_care(sim_worker *worker);
+void arvo__sim_purge_all(sim_world *world);
 
 /* ---- disk.c (SQLite) ---- */
 

@@ -1,10 +1,12 @@
-/* A smaller run that breaks the same rule: fewer processes and workflows, fewer kinds of faults,
- * then fewer faults, by delta debugging over the points at which they struck.
+/* A smaller run that breaks the same rule: a simpler seed, fewer processes and workflows, fewer
+ * kinds of faults, then fewer faults, by delta debugging over the points at which they struck.
  */
 
 #include <string.h>
 
 #include "sim/internal.h"
+
+#define SEEDS_TRIED 40u
 
 typedef struct smaller {
     arvo_sim_opts opts; /* the smallest that fails so far */
@@ -38,6 +40,25 @@ smaller_try(smaller *s, const arvo_sim_opts *opts)
     s->opts.keep = s->keep;
     s->opts.keep_count = report.struck_count;
     return true;
+}
+
+/* Another seed may show the same in less: one workflow in one process, without faults if that will
+ * do. */
+static void
+smaller_seed(smaller *s)
+{
+    const uint32_t faults[] = { 0, s->opts.faults };
+    for (size_t level = 0; level < ARVO_COUNT_OF(faults); level++)
+        for (uint64_t i = 0; i < SEEDS_TRIED; i++) {
+            arvo_sim_opts opts = s->opts;
+            opts.seed = s->opts.seed + i;
+            opts.processes = 1;
+            opts.workflows = 1;
+            opts.faults = faults[level];
+            opts.keep = NULL;
+            if (smaller_try(s, &opts))
+                return;
+        }
 }
 
 static void
@@ -97,13 +118,19 @@ smaller_without(smaller *s, size_t first, size_t end)
     return smaller_try(s, &opts);
 }
 
+/* Until none of what is left can be left out. */
 static void
 smaller_points(smaller *s)
 {
-    for (size_t size = s->opts.keep_count; size > 0; size /= 2)
-        for (size_t first = 0; first < s->opts.keep_count;)
-            if (!smaller_without(s, first, first + size))
-                first += size;
+    size_t before;
+    do {
+        before = s->opts.keep_count;
+        for (size_t size = before; size > 0; size /= 2)
+            for (size_t first = 0; first < s->opts.keep_count;)
+                if (!smaller_without(s, first, first + size))
+                    first += size;
+    } while (s->opts.keep_count < before && s->opts.keep_count > 0);
+    s->opts.faults = s->report.struck_faults; /* no other kind strikes in it */
 }
 
 arvo_status
@@ -128,6 +155,7 @@ arvo_sim_minimise(
         fixed.faults = s->report.faults;
         fixed.all_faults = true;
         (void)smaller_try(s, &fixed);
+        smaller_seed(s);
         smaller_processes(s);
         smaller_workflows(s);
         smaller_kinds(s);

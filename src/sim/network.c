@@ -200,7 +200,9 @@ reply_again(sim_world *world, const arvo_event *reply)
     const int length =
         snprintf(id, sizeof(id), "%.*s-again-%u", ARVO_FMT(reply->id), world->message_count);
     other.id = (arvo_str){ id, (size_t)length };
-    (void)arvo__sim_send(world, &other, NULL, network_draw(world, DELAY_US_MAX / 4));
+    const bool is_soon = network_draw(world, 2) == 0; /* while the workflow still looks */
+    (void)arvo__sim_send(
+        world, &other, NULL, network_draw(world, is_soon ? SERVICE_US_MAX : DELAY_US_MAX / 4));
 }
 
 static void
@@ -260,38 +262,6 @@ arvo__sim_network_run(sim_world *world)
 
 /* ---- What is sent later -------------------------------------------------------------------- */
 
-static bool
-workflow_has_mail(const sim_world *world, arvo_str subject)
-{
-    for (const sim_message *message = world->messages; message != NULL; message = message->next)
-        if ((message->state == SIM_MESSAGE_DUE || message->state == SIM_MESSAGE_TAKEN) &&
-            arvo_str_equal(message->event->subject, subject))
-            return true;
-    return false;
-}
-
-/* Whether it stands still until somebody outside says something. */
-static bool
-workflow_waits(sim_world *world, const sim_workflow *workflow)
-{
-    const sim_subject *subject = arvo__sim_subject(world, workflow->subject);
-    return world->waiting == 0 && subject != NULL && subject->has_record &&
-           arvo_str_is(subject->status, "active") && !workflow_has_mail(world, workflow->subject);
-}
-
-void
-arvo__sim_release_held(sim_world *world)
-{
-    forget_done(world);
-    for (sim_message *message = world->messages; message != NULL; message = message->next) {
-        if (message->state != SIM_MESSAGE_HELD || !message->workflow->is_started ||
-            (message->needs_quiet && !workflow_waits(world, message->workflow)))
-            continue;
-        message->state = SIM_MESSAGE_DUE;
-        message->due_us = world->now_us + network_draw(world, HELD_US_MAX);
-    }
-}
-
 bool
 arvo__sim_network_is_empty(const sim_world *world)
 {
@@ -299,4 +269,30 @@ arvo__sim_network_is_empty(const sim_world *world)
         if (message->state == SIM_MESSAGE_DUE || message->state == SIM_MESSAGE_TAKEN)
             return false;
     return true;
+}
+
+/* Whether it stands still, as everything does, until somebody outside says something. */
+static bool
+workflow_waits(sim_world *world, const sim_workflow *workflow)
+{
+    const sim_subject *subject = arvo__sim_subject(world, workflow->subject);
+    return world->waiting == 0 && subject != NULL && subject->has_record &&
+           arvo_str_is(subject->status, "active");
+}
+
+void
+arvo__sim_release_held(sim_world *world)
+{
+    forget_done(world);
+    const bool is_quiet = arvo__sim_network_is_empty(world);
+    const sim_workflow *given = NULL; /* one answer at a time */
+    for (sim_message *message = world->messages; message != NULL; message = message->next) {
+        if (message->state != SIM_MESSAGE_HELD || !message->workflow->is_started ||
+            (message->needs_quiet && (!is_quiet || message->workflow == given ||
+                                      !workflow_waits(world, message->workflow))))
+            continue;
+        given = message->needs_quiet ? message->workflow : given;
+        message->state = SIM_MESSAGE_DUE;
+        message->due_us = world->now_us + network_draw(world, HELD_US_MAX);
+    }
 }

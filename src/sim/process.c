@@ -9,6 +9,7 @@
 
 #include "sim/internal.h"
 
+#define CARE_ONE_IN 40
 #define IDLE_US_MIN (20 * SIM_MS)
 #define IDLE_US_MAX (4000 * SIM_MS)
 
@@ -140,6 +141,14 @@ worker_check_idle(sim_worker *worker)
             arvo__sim_subject_name(world, subject->subject));
 }
 
+/* Now and then, instead of looking for work. */
+static bool
+worker_cares(sim_worker *worker)
+{
+    const uint64_t position = ((uint64_t)worker->index << 40) + ++worker->draws;
+    return arvo__sim_below(worker->process->world, SIM_STREAM_WORK, position, CARE_ONE_IN) == 0;
+}
+
 static void
 worker_step(sim_worker *worker)
 {
@@ -151,6 +160,8 @@ worker_step(sim_worker *worker)
         worker->is_busy = true;
         const arvo_status st = worker_deliver(worker, message, &why);
         arvo__sim_answer(worker, message, st);
+    } else if (worker_cares(worker)) {
+        arvo__sim_care(worker);
     } else {
         const arvo_status st = arvo_broker_resume(worker->broker, &why);
         (void)st; /* what failed is tried again */

@@ -405,7 +405,8 @@ void
 arvo__sim_verdict(sim_world *world)
 {
     static void (*const checks[])(sim_world *) = {
-        check_ended, arvo__sim_compare, check_locks, check_replay, check_expectations,
+        check_ended,  arvo__sim_compare,  check_locks,
+        check_replay, check_expectations, arvo__sim_purge_all,
     };
     for (size_t i = 0; i < ARVO_COUNT_OF(checks); i++)
         if (!world->report->failed && world->status == ARVO_OK)

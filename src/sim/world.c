@@ -8,6 +8,8 @@
 
 #define FAULTS_END_MS  900000 /* virtual */
 #define RESTART_MS_MAX 4000
+#define NETWORK_FAULTS                                                                             \
+    (1u << ARVO_SIM_DUPLICATE | 1u << ARVO_SIM_DELAY | 1u << ARVO_SIM_LOSE | 1u << ARVO_SIM_AGAIN)
 
 static const char *const fault_words[] = {
 #define SIM_FAULT_WORD(name, word, text) word,
@@ -151,7 +153,9 @@ arvo__sim_strikes(sim_world *world, uint32_t possible, arvo_sim_fault *out, uint
     if (world->is_quiet)
         return false;
     const uint32_t point = ++world->points;
-    if (arvo__sim_below(world, SIM_STREAM_FAULT, point, 1000) >= world->fault_permille ||
+    /* Messages are few beside operations. */
+    const uint32_t rate = world->fault_permille * ((possible & NETWORK_FAULTS) != 0 ? 4 : 1);
+    if (arvo__sim_below(world, SIM_STREAM_FAULT, point, 1000) >= rate ||
         !fault_is_kept(world, point))
         return false;
     const uint32_t usual = possible & ((1u << ARVO_SIM_FAULT_COUNT) - 1u);
@@ -166,6 +170,7 @@ arvo__sim_strikes(sim_world *world, uint32_t possible, arvo_sim_fault *out, uint
     if ((world->faults & (1u << fault)) == 0 || world->report->struck_count == ARVO_SIM_KEEP_MAX)
         return false;
     world->report->struck[world->report->struck_count++] = point;
+    world->report->struck_faults |= 1u << fault;
     *out = (arvo_sim_fault)fault;
     *out_point = point;
     return true;
@@ -365,7 +370,7 @@ world_draw(sim_world *world)
     report->store = opts->store;
 #ifdef ARVO_HAVE_SQLITE
     if (report->store == ARVO_SIM_STORE_DRAWN)
-        report->store = shape(world, 8, 4) == 0 ? ARVO_SIM_STORE_SQLITE : ARVO_SIM_STORE_MEMORY;
+        report->store = shape(world, 8, 6) == 0 ? ARVO_SIM_STORE_SQLITE : ARVO_SIM_STORE_MEMORY;
 #else
     if (report->store == ARVO_SIM_STORE_DRAWN)
         report->store = ARVO_SIM_STORE_MEMORY;

@@ -175,6 +175,27 @@ pass_dead_decide(void *self, int64_t seq, arvo_error *err)
     return s->below->dead_drop(s->self, seq, err);
 }
 
+static arvo_status
+pass_purge(void *self, const arvo_purge *purge, arvo_purged *out, arvo_error *err)
+{
+    struct mutant_store *s = self;
+    return s->below->purge(s->self, purge, out, err);
+}
+
+static arvo_status
+pass_dump(void *self, arvo_row_fn each, void *user, arvo_error *err)
+{
+    struct mutant_store *s = self;
+    return s->below->dump(s->self, each, user, err);
+}
+
+static arvo_status
+pass_load(void *self, arvo_row_next next, void *user, arvo_error *err)
+{
+    struct mutant_store *s = self;
+    return s->below->load(s->self, next, user, err);
+}
+
 static void
 pass_close(void *self)
 {
@@ -584,6 +605,45 @@ plant_stale_is_ignored(arvo_memory_ops *ops)
     ops->commit = commit_swallows_errors;
 }
 
+/* ---- Copies ---------------------------------------------------------------------------------- */
+
+struct half_dump {
+    arvo_row_fn each;
+    void *user;
+    bool is_events;
+    bool is_over;
+};
+
+static bool
+half_row(void *user, const arvo_row *row)
+{
+    struct half_dump *half = user;
+    if ((row->kind == ARVO_ROW_EVENT) != half->is_events)
+        return true;
+    half->is_over = !half->each(half->user, row);
+    return !half->is_over;
+}
+
+/* What is there first, then what has happened: of two moments. */
+static arvo_status
+dump_in_halves(void *self, arvo_row_fn each, void *user, arvo_error *err)
+{
+    struct mutant_store *s = self;
+    struct half_dump half = { .each = each, .user = user };
+    const arvo_status st = pass_dump(self, half_row, &half, err);
+    if (st != ARVO_OK || half.is_over || !s->point(s->sim))
+        return st;
+    half.is_events = true;
+    return pass_dump(self, half_row, &half, err);
+}
+
+static void
+plant_copy_of_two_moments(arvo_memory_ops *ops)
+{
+    if (ops->dump != NULL)
+        ops->dump = dump_in_halves;
+}
+
 /* ---- The table ------------------------------------------------------------------------------ */
 
 const sim_mutant sim_mutants[] = {
@@ -600,6 +660,7 @@ const sim_mutant sim_mutants[] = {
     { "ack_before_commit", "a delivery is done when it is received", plant_ack_before_commit },
     { "claim_ignores_order", "the newest event first", plant_claim_ignores_order },
     { "stale_is_ignored", "a refused commit is taken for a done one", plant_stale_is_ignored },
+    { "copy_of_two_moments", "records, then events", plant_copy_of_two_moments },
     { 0 },
 };
 
@@ -618,6 +679,12 @@ pass_ops(const arvo_memory_ops *below)
                             .outbox_done = pass_outbox_done,
                             .history = pass_history,
                             .close = pass_close };
+    if (below->purge != NULL)
+        ops.purge = pass_purge;
+    if (below->dump != NULL) {
+        ops.dump = pass_dump;
+        ops.load = pass_load;
+    }
     if (below->outbox_claim != NULL) {
         ops.outbox_claim = pass_claim;
         ops.outbox_retry = pass_retry;
