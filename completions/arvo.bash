@@ -29,6 +29,12 @@ _arvo_options() {
     "subject decode") echo "--json --help" ;;
     ps) echo "--store --orchestrator --status --json --help" ;;
     show | history) echo "--store --json --help" ;;
+    "dlq list" | "dlq show") echo "--store --json --help" ;;
+    "dlq retry" | "dlq drop") echo "--store --all --json --help" ;;
+    purge) echo "--store --older-than --status --orchestrator --dry-run --json --help" ;;
+    backup | restore | import) echo "--store --json --help" ;;
+    export) echo "--store --output --json --help" ;;
+    "store check" | "store migrate" | "store stats") echo "--json --help" ;;
     sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --help" ;;
     bench) echo "--events --event --store --json --help" ;;
     esac
@@ -36,7 +42,7 @@ _arvo_options() {
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run work machine contract schema event subject ps show history sim bench version help"
+    local verbs="run work machine contract schema event subject ps show history dlq purge backup restore export import store sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 
@@ -50,6 +56,8 @@ _arvo() {
     schema) actions="validate" ;;
     event) actions="new validate send" ;;
     subject) actions="new child decode" ;;
+    dlq) actions="list show retry drop" ;;
+    store) actions="check migrate stats" ;;
     esac
     if [ -n "${actions-}" ]; then
         if [ "$COMP_CWORD" -eq 2 ]; then

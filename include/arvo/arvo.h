@@ -23,6 +23,7 @@
 #include <arvo/sim.h>
 #include <arvo/subject.h>
 #include <arvo/telemetry.h>
+#include <arvo/transfer.h>
 #include <arvo/uri.h>
 #include <arvo/worker.h>
 #include <arvo/xstate.h>

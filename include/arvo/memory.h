@@ -439,6 +439,10 @@ arvo_memory_open(const char *url, arvo_memory **out, arvo_error *err);
 ARVO_API ARVO_NODISCARD arvo_status arvo_memory_open_with(
     const char *url, const arvo_platform *platform, arvo_memory **out, arvo_error *err);
 
+/** Append a store's URL as it may be shown: passwords in it (user:PASSWORD@, password=PASSWORD and
+ * the like) are "***". Failure is the buffer's. */
+ARVO_API void arvo_memory_url_show(arvo_str url, arvo_buf *out);
+
 ARVO_API void arvo_memory_close(arvo_memory *memory);
 
 /** The table and its self, for callers who use a store directly. */

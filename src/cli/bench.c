@@ -336,7 +336,7 @@ bench_print(const struct bench_opts *opts, const struct times *times)
         printf(
             "%lld events in %.3f s on one thread (store %s): %.0f events/s\n"
             "per event: p50 %.1f us, p99 %.1f us, p99.9 %.1f us\n",
-            (long long)times->count, seconds, opts->store, rate, p50, p99, p999);
+            (long long)times->count, seconds, cli_url(opts->store), rate, p50, p99, p999);
 }
 
 static int

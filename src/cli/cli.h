@@ -83,7 +83,9 @@ extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_m
     cli_contract_validate, cli_contract_example, cli_contract_diff, cli_contract_docs,
     cli_contract_export, cli_contract_import, cli_schema_validate, cli_event_new,
     cli_event_validate, cli_event_send, cli_work, cli_subject_new, cli_subject_child,
-    cli_subject_decode, cli_ps, cli_show, cli_history, cli_bench, cli_sim;
+    cli_subject_decode, cli_ps, cli_show, cli_history, cli_purge, cli_backup, cli_restore,
+    cli_export, cli_import, cli_store_check, cli_store_migrate, cli_store_stats, cli_dlq_list,
+    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -215,6 +217,13 @@ void cli_xstate_report(const arvo_document *document, const arvo_xstate_report *
 /** Open a store; NULL: said why, *exit_code set. `read_only` never makes or changes one. */
 arvo_memory *cli_store_open(const char *url, bool read_only, int *exit_code);
 
+/** Whether a store of a file is there, without opening it; false: said so. */
+bool cli_store_is_there(const char *url);
+/** The URL that opens it without ever making or changing it. */
+const char *cli_store_read_only(const char *url);
+/** The URL as it may be shown: without passwords. */
+const char *cli_url(const char *url);
+
 /** The subject of one instance, given whole or by its execution id; false: said why. */
 bool cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int *exit_code);
 
@@ -256,6 +265,17 @@ int cli_output_close(int exit_code);
 /** One compact line. */
 void cli_print_json(const arvo_json *value);
 void cli_print_pretty(const arvo_json *value);
+
+/* Begin with { .what = "copied", .unit = "rows" }. */
+typedef struct cli_progress {
+    const char *what, *unit;
+    int64_t started_ns, shown_ns;
+} cli_progress;
+
+/** On a terminal, after a second and then now and then: "copied 1200 rows, 4000 per second". */
+void cli_progress_show(cli_progress *progress, uint64_t count);
+/** Take the line away. */
+void cli_progress_end(cli_progress *progress);
 
 #define CLI_COLUMNS_MAX 8u
 #define CLI_PAGE_ROWS   1000u /* a longer table is aligned, and printed, page by page */

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 /* Readers of a file neither make it nor change it. */
-static const char *
-read_only_url(const char *url)
+const char *
+cli_store_read_only(const char *url)
 {
     if (strncmp(url, "sqlite:", 7) != 0 || strstr(url, "mode=") != NULL)
         return url;
@@ -15,8 +15,8 @@ read_only_url(const char *url)
 }
 
 /* A file with nothing in it is no store either. False: said so. */
-static bool
-store_is_there(const char *url)
+bool
+cli_store_is_there(const char *url)
 {
     if (strncmp(url, "sqlite:", 7) != 0)
         return true;
@@ -33,16 +33,26 @@ store_is_there(const char *url)
     return true;
 }
 
+const char *
+cli_url(const char *url)
+{
+    arvo_buf shown = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
+    arvo_memory_url_show(arvo_str_from(url), &shown);
+    const char *text = shown.status == ARVO_OK ? cli_cstr(arvo_buf_str(&shown)) : "(store)";
+    arvo_buf_fini(&shown);
+    return text;
+}
+
 arvo_memory *
 cli_store_open(const char *url, bool read_only, int *exit_code)
 {
     arvo_memory *memory = NULL;
     arvo_error err = { 0 };
-    if (read_only && !store_is_there(url)) {
+    if (read_only && !cli_store_is_there(url)) {
         *exit_code = CLI_TRANSACTION;
         return NULL;
     }
-    if (arvo_memory_open(read_only ? read_only_url(url) : url, &memory, &err) == ARVO_OK)
+    if (arvo_memory_open(read_only ? cli_store_read_only(url) : url, &memory, &err) == ARVO_OK)
         return memory;
     *exit_code = cli_fail(&err);
     return NULL;

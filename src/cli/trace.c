@@ -427,7 +427,7 @@ undelivered_print(const struct trace *trace)
 {
     if (strncmp(trace->store, "memory:", 7) == 0)
         return;
-    const char *store = cli_quoted(arvo_str_from(trace->store));
+    const char *store = cli_quoted(arvo_str_from(cli_url(trace->store)));
     if (trace->waiting > 0)
         printf(
             "\n%zu %s for the next attempt: %s run %s --store %s --follow\n", trace->waiting,

@@ -187,7 +187,7 @@ command_print(
         parent != NULL ? parent : "", data);
     printf(
         " | %s run %s --store %s --follow --event -\n", cli_program, trace->app_text,
-        cli_quoted(arvo_str_from(trace->store)));
+        cli_quoted(arvo_str_from(cli_url(trace->store))));
 }
 
 static const char *

@@ -57,6 +57,28 @@ arvo_status arvo__load_check_row(arvo__load_check *check, const arvo_row *row, a
 /* Behind the last row. */
 arvo_status arvo__load_check_end(const arvo__load_check *check, arvo_error *err);
 
+/* ---- Rows of a whole store (row.c) --------------------------------------- */
+
+enum arvo__row_type {
+    ARVO__ROW_TEXT,
+    ARVO__ROW_JSON,
+    ARVO__ROW_INT,
+    ARVO__ROW_INT32,
+    ARVO__ROW_SIDE
+};
+
+/* One field of a row, as lines and digests have it. */
+typedef struct arvo__row_field {
+    const char *key;
+    size_t offset; /* in arvo_row */
+    enum arvo__row_type type;
+    bool is_nullable;
+} arvo__row_field;
+
+/* Ended by a row without key. */
+const arvo__row_field *arvo__row_fields(arvo_row_kind kind);
+const char *arvo__row_name(arvo_row_kind kind);
+
 /* ---- Records ----------------------------------------------------------- */
 
 /* Bytes of all strings of a record. */

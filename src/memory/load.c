@@ -2,15 +2,11 @@
 
 #include "memory/internal.h"
 
-static const char *const row_names[] = {
-    "store", "definition", "record", "event", "outbox", "dead"
-};
-
 static arvo_status
 load_refuse(const arvo_row *row, const char *why, arvo_error *err)
 {
     return arvo__fail(
-        err, ARVO_E_INVALID, "load: %s row%s%.*s: %s", row_names[row->kind],
+        err, ARVO_E_INVALID, "load: %s row%s%.*s: %s", arvo__row_name(row->kind),
         row->kind == ARVO_ROW_RECORD ? " of " : "",
         ARVO_FMT(row->kind == ARVO_ROW_RECORD ? row->record.subject : ARVO_STR("")), why);
 }
@@ -19,7 +15,7 @@ static arvo_status
 load_refuse_seq(const arvo_row *row, const char *why, arvo_error *err)
 {
     return arvo__fail(
-        err, ARVO_E_INVALID, "load: %s row with seq %lld: %s", row_names[row->kind],
+        err, ARVO_E_INVALID, "load: %s row with seq %lld: %s", arvo__row_name(row->kind),
         (long long)row->row.event.seq, why);
 }
 

@@ -27,6 +27,7 @@ HEADER_LAYER = {
     "paths": "machine",
     "xstate": "machine",
     "memory": "memory",
+    "transfer": "memory",
     "orchestrator": "orchestrator",
     "broker": "orchestrator",
     "app": "orchestrator",
