@@ -1,11 +1,10 @@
-/* The stores by themselves: lock, read, commit.
+/* The store in memory by itself: lock, read, commit. bench_durable.c has the others.
  *
- *     bench_memory [INSTANCES] [SQLITE_STEPS]
+ *     bench_memory [INSTANCES]
  *
- * Prints, for memory:, nanoseconds of CPU per cycle with 10^4 and with INSTANCES
- * instances, on one thread and on two, and bytes per idle instance against the
- * bytes of its record; for sqlite:, steps per second beside a bare loop of two
- * prepared statements in a transaction on the same disk.
+ * Prints nanoseconds of CPU per cycle with 10^4 and with INSTANCES instances, on
+ * one thread and on two, and bytes per idle instance against the bytes of its
+ * record.
  */
 
 #include <arvo/memory.h>
@@ -16,12 +15,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "arvo_config.h"
-
-#ifdef ARVO_HAVE_SQLITE
-#include <sqlite3.h>
-#endif
 
 #define SUBJECT_BYTES 340
 #define SMALL         ((size_t)10000)
@@ -271,107 +264,14 @@ bench_simple(const char *url, size_t instances)
     arvo_memory_close(memory);
 }
 
-/* ---- sqlite: ----------------------------------------------------------- */
-
-#ifdef ARVO_HAVE_SQLITE
-
-static void
-remove_store(const char *path)
-{
-    static const char *const ends[] = { "", "-wal", "-shm", "-lease" };
-    char name[256];
-    for (size_t i = 0; i < ARVO_COUNT_OF(ends); i++) {
-        (void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
-        (void)unlink(name);
-    }
-}
-
-/* The floor: the same bytes in a transaction of an update and two inserts. Per second. */
-static double
-bare_loop(const char *path, const char *sync, size_t steps)
-{
-    static const char *const sqls[] = { "BEGIN IMMEDIATE",
-                                        "UPDATE i SET state = ?1, n = n + 1 WHERE id = ?2",
-                                        "INSERT INTO e (event) VALUES (?1)",
-                                        "INSERT INTO e (event) VALUES (?1)", "COMMIT" };
-    sqlite3_stmt *stmts[ARVO_COUNT_OF(sqls)] = { 0 };
-    sqlite3 *db = NULL;
-    char setup[512];
-    (void)snprintf(
-        setup, sizeof(setup),
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
-        "CREATE TABLE i (id INTEGER PRIMARY KEY, n INTEGER, state TEXT);"
-        "CREATE TABLE e (seq INTEGER PRIMARY KEY, event TEXT);"
-        "WITH RECURSIVE c (x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 999) "
-        "INSERT INTO i SELECT x, 0, '' FROM c",
-        sync);
-    if (sqlite3_open(path, &db) != SQLITE_OK ||
-        sqlite3_exec(db, setup, NULL, NULL, NULL) != SQLITE_OK) {
-        fprintf(stderr, "bench_memory: %s\n", sqlite3_errmsg(db));
-        exit(1);
-    }
-    for (size_t i = 0; i < ARVO_COUNT_OF(sqls); i++)
-        (void)sqlite3_prepare_v2(db, sqls[i], -1, &stmts[i], NULL);
-    const int64_t start = now_ns();
-    for (size_t n = 0; n < steps; n++) {
-        (void)sqlite3_bind_text(stmts[1], 1, state_text, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_int64(stmts[1], 2, (sqlite3_int64)(n % 1000));
-        (void)sqlite3_bind_text(stmts[2], 1, event_text, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(stmts[3], 1, event_text, -1, SQLITE_STATIC);
-        for (size_t i = 0; i < ARVO_COUNT_OF(sqls); i++) {
-            (void)sqlite3_step(stmts[i]);
-            (void)sqlite3_reset(stmts[i]);
-        }
-    }
-    const double rate = (double)steps * 1e9 / (double)(now_ns() - start);
-    for (size_t i = 0; i < ARVO_COUNT_OF(sqls); i++)
-        (void)sqlite3_finalize(stmts[i]);
-    (void)sqlite3_close(db);
-    return rate;
-}
-
-static void
-bench_sqlite(size_t steps)
-{
-    static const char *const syncs[] = { "full", "normal" };
-    char path[64] = "bench_memory.db", url[128];
-    for (size_t i = 0; i < ARVO_COUNT_OF(syncs); i++) {
-        arvo_memory *memory = NULL;
-        arvo_error err = { 0 };
-        static struct bench b;
-        remove_store(path);
-        (void)snprintf(url, sizeof(url), "sqlite:%s?sync=%s", path, syncs[i]);
-        if (arvo_memory_open(url, &memory, &err) != ARVO_OK)
-            die("open", &err);
-        bench_init(&b, memory);
-        for (size_t k = 0; k < 1000; k++)
-            cycle(&b, k);
-        const double rate = 1e9 / run(&b, now_ns, 0, 1000, steps);
-        arvo_arena_free(b.arena);
-        arvo_memory_close(memory);
-        remove_store(path);
-        const double bare = bare_loop(path, syncs[i], steps);
-        remove_store(path);
-        printf(
-            "%s, lock + read + commit\n  %7.0f steps/s; bare transactions %7.0f/s: %.0f %%\n", url,
-            rate, bare, 100 * rate / bare);
-    }
-}
-
-#endif
-
 int
 main(int argc, char **argv)
 {
     const size_t instances = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    const size_t steps = argc > 2 ? strtoull(argv[2], NULL, 10) : 3000;
-    if (instances < 2 * SMALL || steps == 0) {
-        fprintf(stderr, "usage: bench_memory [INSTANCES >= %zu] [SQLITE_STEPS]\n", 2 * SMALL);
+    if (instances < 2 * SMALL) {
+        fprintf(stderr, "usage: bench_memory [INSTANCES >= %zu]\n", 2 * SMALL);
         return 2;
     }
     bench_simple("memory:", instances);
-#ifdef ARVO_HAVE_SQLITE
-    bench_sqlite(steps);
-#endif
     return 0;
 }

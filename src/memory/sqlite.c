@@ -37,6 +37,7 @@ static void
 sqlite_close(void *self)
 {
     struct sqlite_store *store = self;
+    arvo__sqlite_checkpoint_fini(&store->checkpoint);
     arvo__sqlite_readers_fini(store);
     arvo__sqlite_writer_fini(&store->writer);
     arvo__sqlite_shared_close(store);
@@ -114,7 +115,9 @@ sqlite_store_new(
     arvo__pool_init(&store->gate_pool, allocator, 0);
     arvo_status st = ARVO_OK;
     if (pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
-        !arvo__sqlite_readers_init(&store->readers) || !arvo__sqlite_writer_init(&store->writer))
+        !arvo__sqlite_readers_init(&store->readers) ||
+        !arvo__sqlite_checkpoint_init(&store->checkpoint) ||
+        !arvo__sqlite_writer_init(&store->writer))
         st = arvo__nomem(err);
     if (st == ARVO_OK)
         st = arvo__leases_init(

@@ -24,13 +24,14 @@
 /* Temporary tables in memory; 32 MiB of pages for the writer, 4 MiB for each reader. */
 #define SQL_WRITER_OPTIONS                                                                         \
     "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768"
-#define SQL_READER_OPTIONS "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
-#define SQL_LEASES_MAX     8192u /* held at once, by all processes together */
-#define SQL_ROWS_DEFAULT   ((size_t)1000)
-#define SQL_PATH_BYTES_MAX ((size_t)4096)
-#define SQL_APPLICATION_ID 0x4172766f /* "Arvo" */
-#define SQL_SCHEMA_VERSION 2
-#define SQL_WAKE_MAX       1000 /* held-up subjects that one claim lets go on */
+#define SQL_CHECKPOINT_OPTIONS "PRAGMA synchronous=FULL"
+#define SQL_READER_OPTIONS     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
+#define SQL_LEASES_MAX         8192u /* held at once, by all processes together */
+#define SQL_ROWS_DEFAULT       ((size_t)1000)
+#define SQL_PATH_BYTES_MAX     ((size_t)4096)
+#define SQL_APPLICATION_ID     0x4172766f /* "Arvo" */
+#define SQL_SCHEMA_VERSION     2
+#define SQL_WAKE_MAX           1000 /* held-up subjects that one claim lets go on */
 
 /* Every statement, prepared on its first use. */
 #define SQL_RECORD_COLUMNS                                                                         \
@@ -229,6 +230,19 @@ struct sqlite_writer {
     atomic_uint_fast64_t commits, transactions; /* for stats */
 };
 
+/* The thread that shortens the log. */
+struct sqlite_checkpoint {
+    int step_pages, max_pages; /* of the log; a test makes them small */
+    int log_pages;             /* after the last commit; this and the next are the leader's */
+    int asked_pages;           /* when it was last asked for */
+    bool has_thread, has_failed;
+    pthread_t thread;
+    struct sqlite_conn conn; /* the thread's */
+    pthread_mutex_t mutex;   /* guards the rest */
+    pthread_cond_t cond;
+    bool is_wanted, is_running, is_over;
+};
+
 /* Connections that only read, opened as they are needed. */
 struct sqlite_readers {
     pthread_mutex_t mutex;
@@ -246,6 +260,7 @@ struct sqlite_store {
 
     struct sqlite_writer writer; /* of mode=ro: it only opened the file */
     struct sqlite_readers readers;
+    struct sqlite_checkpoint checkpoint;
 
     /* Who in this process holds or waits for a subject; in front of the leases in the file. */
     pthread_mutex_t gate_mutex;
@@ -267,6 +282,15 @@ void arvo__sqlite_writer_fini(struct sqlite_writer *writer);
 /* Have a job done, with whoever else wants one done now. Returns when it is as durable as it has to
  * be: what `run` gave, or the failure of the transaction. */
 arvo_status arvo__sqlite_job(struct sqlite_store *store, struct sqlite_job *job, arvo_error *err);
+
+/* ---- sqlite_checkpoint.c ----------------------------------------------------- */
+
+bool arvo__sqlite_checkpoint_init(struct sqlite_checkpoint *checkpoint);
+/* The writer's connection is open. */
+void arvo__sqlite_checkpoint_attach(struct sqlite_store *store);
+/* By the leader, between two transactions. */
+void arvo__sqlite_checkpoint_after_commit(struct sqlite_store *store);
+void arvo__sqlite_checkpoint_fini(struct sqlite_checkpoint *checkpoint);
 
 /* ---- sqlite_conn.c --------------------------------------------------------- */
 

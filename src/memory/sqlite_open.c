@@ -412,6 +412,8 @@ arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *er
             store->writer.conn.db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
     if (st == ARVO_OK)
         st = check_schema(store, err);
+    if (st == ARVO_OK && !store->is_read_only)
+        arvo__sqlite_checkpoint_attach(store);
     uint64_t newest_fence = 0;
     if (st == ARVO_OK)
         st = read_settings(store, &newest_fence, err);

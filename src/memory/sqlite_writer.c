@@ -240,6 +240,16 @@ queue_take(struct sqlite_writer *writer)
     return jobs;
 }
 
+static void
+answer(struct sqlite_job *jobs, const struct sqlite_job *own)
+{
+    for (struct sqlite_job *job = jobs, *next; job != NULL; job = next) {
+        next = job->next; /* behind the post it is gone */
+        if (job != own)
+            (void)sem_post(&job->answered);
+    }
+}
+
 /* Write one batch, `own` in it, and let the next one lead. */
 static void
 lead(struct sqlite_store *store, struct sqlite_job *own)
@@ -258,6 +268,10 @@ lead(struct sqlite_store *store, struct sqlite_job *own)
         batch_refuse(store, jobs);
     }
 
+    /* The answers first, then what makes nobody's answer truer. */
+    answer(jobs, own);
+    arvo__sqlite_checkpoint_after_commit(store);
+
     (void)pthread_mutex_lock(&writer->mutex);
     struct sqlite_job *leader = writer->first;
     writer->is_led = leader != NULL;
@@ -266,12 +280,6 @@ lead(struct sqlite_store *store, struct sqlite_job *own)
     (void)pthread_mutex_unlock(&writer->mutex);
     if (leader != NULL)
         (void)sem_post(&leader->answered);
-
-    for (struct sqlite_job *job = jobs, *next; job != NULL; job = next) {
-        next = job->next; /* behind the post it is gone */
-        if (job != own)
-            (void)sem_post(&job->answered);
-    }
 }
 
 /* In line, or false when there was no room for SQL_BUSY_MS. *out_lead: nobody leads, so lead. */

@@ -278,6 +278,36 @@ test_sqlite_writer__full_file_fails_only_what_does_not_fit(void **state)
     arvo_memory_close(memory);
 }
 
+/* ---- The log ------------------------------------------------------------------- */
+
+/* It is brought into the file meanwhile, and begins anew: six times its limit leave a log of little
+ * more than that. */
+static void
+test_sqlite_writer__log_stays_bounded_under_load(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("?sync=normal");
+    struct sqlite_store *store = arvo_memory_self(memory);
+    file_sql("CREATE TABLE t (x INTEGER PRIMARY KEY, y BLOB)");
+    store->checkpoint.step_pages = 100;
+    store->checkpoint.max_pages = 400;
+    for (int i = 0; i < 100; i++) {
+        struct member member = { .store = store,
+                                 .sql = "INSERT INTO t (y) VALUES (zeroblob(100000))" };
+        (void)member_thread(&member);
+        assert_int_equal(member.got, ARVO_OK);
+    }
+    char path[PATH_BYTES + 40];
+    struct stat info;
+    (void)snprintf(path, sizeof(path), "%s-wal", file_path());
+    assert_int_equal(stat(path, &info), 0);
+    assert_true(info.st_size < 550 * 4120);
+    assert_true(store->checkpoint.has_thread);
+    assert_int_equal(file_number("SELECT count(*) FROM t"), 100);
+    arvo_memory_close(memory);
+    assert_int_equal(file_number("SELECT sum(length(y)) FROM t"), 100 * 100000);
+}
+
 /* ---- Load ------------------------------------------------------------------------ */
 
 struct load {
@@ -363,7 +393,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(jobs_of_one_moment_share_a_transaction), CASE(refused_job_does_not_undo_the_others),
         CASE(failed_sync_is_answered_to_everyone),    CASE(full_file_fails_only_what_does_not_fit),
-        CASE(eight_threads_lose_and_double_nothing),
+        CASE(log_stays_bounded_under_load),           CASE(eight_threads_lose_and_double_nothing),
     };
     return cmocka_run_group_tests_name("sqlite writer", tests, NULL, NULL);
 }
