@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench bench-statechart bench-durable bench-contract fuzz sim coverage format install clean
+.PHONY: help setup configure build demo test bench bench-statechart bench-durable bench-contract fuzz sim torture coverage format install clean
 
 help: ## print this
 	@echo "usage: make TARGET"
@@ -51,6 +51,10 @@ fuzz: setup ## fuzz every target for FUZZ_SECONDS (default 60)
 
 sim: build ## run the simulation on SEEDS seeds (default 1000) that nobody has seen
 	@$(BUILD)/arvo sim --seeds $(SEEDS)
+
+torture: build ## kill workers, servers and connections on every store, and compare (KILLS)
+	@tools/setup.sh servers
+	@tools/torture.sh $(BUILD) $(STORES)
 
 coverage: setup ## run the tests instrumented and print line coverage
 	@tools/setup.sh coverage

@@ -63,7 +63,8 @@ typedef struct arvo_app_runtime_opts {
     const arvo_telemetry *telemetry; /* NULL: off */
     arvo_violations violations;
     bool error_stack;
-    int64_t lease_renew_max_ms;     /* as in arvo_orchestrator_opts */
+    int64_t lease_ms;               /* as in arvo_orchestrator_opts */
+    int64_t lease_renew_max_ms;     /* likewise */
     const arvo_broker_opts *broker; /* NULL: the defaults; its memory, platform, on_event and user
                                        are those of this */
     bool (*on_event)(void *user, const arvo_delivery *delivery); /* as in arvo_broker_opts */

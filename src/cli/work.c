@@ -14,6 +14,7 @@ struct work_opts {
     const char *store;
     int64_t threads;
     int64_t claim_ms;
+    int64_t lease_ms;
     bool mocks;
     bool no_mocks;
     bool until_idle;
@@ -27,6 +28,8 @@ static const cli_option work_options[] = {
       "deliveries at a time; default 16" },
     { "claim-ms", CLI_NUMBER, "MS", offsetof(struct work_opts, claim_ms),
       "how long others leave it what it has claimed, should it die; default 30000" },
+    { "lease-ms", CLI_NUMBER, "MS", offsetof(struct work_opts, lease_ms),
+      "how long a workflow stays locked by a process that hangs; default 30000" },
     { "mocks", CLI_FLAG, NULL, offsetof(struct work_opts, mocks),
       "let the app's mocks answer (the default)" },
     { "no-mocks", CLI_FLAG, NULL, offsetof(struct work_opts, no_mocks),
@@ -279,7 +282,7 @@ work_run(cli_args *args)
     arvo_app_runtime *runtime = NULL;
     arvo_error err = { 0 };
     if (memory != NULL) {
-        const arvo_app_runtime_opts runtime_opts = { .memory = memory };
+        const arvo_app_runtime_opts runtime_opts = { .memory = memory, .lease_ms = opts.lease_ms };
         exit_code = arvo_app_start(app, &runtime_opts, &runtime, &err) == ARVO_OK
                         ? work_until_told(&opts, app, runtime, memory)
                         : cli_fail(&err);

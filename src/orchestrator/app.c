@@ -359,6 +359,7 @@ runtime_add_orchestrator(
         .telemetry = opts->telemetry,
         .violations = opts->violations,
         .error_stack = opts->error_stack,
+        .lease_ms = opts->lease_ms,
         .lease_renew_max_ms = opts->lease_renew_max_ms,
         .shares_with = runtime->orchestrator_count > 0 ? runtime->orchestrators[0] : NULL
     };
