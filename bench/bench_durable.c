@@ -671,6 +671,9 @@ main(int argc, char **argv)
 #ifdef ARVO_HAVE_SQLITE
         &durable_sqlite,
 #endif
+#ifdef ARVO_HAVE_REDIS
+        &durable_redis,
+#endif
         NULL,
     };
     struct opts opts = { .rounds = 7, .instances = 300000 };

@@ -43,6 +43,7 @@ struct durable_backend {
     struct durable_limit limits[4]; /* ended by 0 */
 };
 
+extern const struct durable_backend durable_redis;
 extern const struct durable_backend durable_sqlite;
 
 _Noreturn void durable_die(const char *what, const arvo_error *err);
