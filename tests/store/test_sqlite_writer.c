@@ -280,13 +280,10 @@ test_sqlite_writer__full_file_fails_only_what_does_not_fit(void **state)
 
 /* ---- The log ------------------------------------------------------------------- */
 
-/* It is brought into the file meanwhile, and begins anew: six times its limit leave a log of little
- * more than that. */
+/* A hundred transactions of 100 kB, with a limit of 1.6 MB. */
 static void
-test_sqlite_writer__log_stays_bounded_under_load(void **state)
+grow_the_log(arvo_memory *memory)
 {
-    (void)state;
-    arvo_memory *memory = open_or_fail("?sync=normal");
     struct sqlite_store *store = arvo_memory_self(memory);
     file_sql("CREATE TABLE t (x INTEGER PRIMARY KEY, y BLOB)");
     store->checkpoint.step_pages = 100;
@@ -302,10 +299,35 @@ test_sqlite_writer__log_stays_bounded_under_load(void **state)
     (void)snprintf(path, sizeof(path), "%s-wal", file_path());
     assert_int_equal(stat(path, &info), 0);
     assert_true(info.st_size < 550 * 4120);
-    assert_true(store->checkpoint.has_thread);
     assert_int_equal(file_number("SELECT count(*) FROM t"), 100);
+}
+
+/* It is brought into the file meanwhile, and begins anew: six times its limit leave a log of little
+ * more than that. */
+static void
+test_sqlite_writer__log_stays_bounded_under_load(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail("?sync=normal");
+    grow_the_log(memory);
+    assert_true(((struct sqlite_store *)arvo_memory_self(memory))->checkpoint.has_thread);
     arvo_memory_close(memory);
     assert_int_equal(file_number("SELECT sum(length(y)) FROM t"), 100 * 100000);
+}
+
+/* A simulated world has one thread, and the log is bounded there too. */
+static void
+test_sqlite_writer__store_with_its_own_clock_starts_no_thread(void **state)
+{
+    (void)state;
+    store_clock clock;
+    arvo_memory *memory = NULL;
+    store_clock_init(&clock);
+    assert_int_equal(
+        arvo_memory_open_with(file_url("?sync=normal"), &clock.platform, &memory, NULL), ARVO_OK);
+    grow_the_log(memory);
+    assert_false(((struct sqlite_store *)arvo_memory_self(memory))->checkpoint.has_thread);
+    arvo_memory_close(memory);
 }
 
 /* ---- Load ------------------------------------------------------------------------ */
@@ -391,9 +413,13 @@ main(void)
 #define CASE(name)                                                                                 \
     cmocka_unit_test_setup_teardown(test_sqlite_writer__##name, setup_disk, teardown_folder)
     const struct CMUnitTest tests[] = {
-        CASE(jobs_of_one_moment_share_a_transaction), CASE(refused_job_does_not_undo_the_others),
-        CASE(failed_sync_is_answered_to_everyone),    CASE(full_file_fails_only_what_does_not_fit),
-        CASE(log_stays_bounded_under_load),           CASE(eight_threads_lose_and_double_nothing),
+        CASE(jobs_of_one_moment_share_a_transaction),
+        CASE(refused_job_does_not_undo_the_others),
+        CASE(failed_sync_is_answered_to_everyone),
+        CASE(full_file_fails_only_what_does_not_fit),
+        CASE(log_stays_bounded_under_load),
+        CASE(store_with_its_own_clock_starts_no_thread),
+        CASE(eight_threads_lose_and_double_nothing),
     };
     return cmocka_run_group_tests_name("sqlite writer", tests, NULL, NULL);
 }
