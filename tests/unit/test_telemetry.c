@@ -127,7 +127,7 @@ test_telemetry__tracestate_is_checked(void **state)
         if (arvo_tracestate_is_valid(arvo_str_from(bad[i])))
             fail_msg("accepted: %s", bad[i]);
     assert_false(arvo_tracestate_is_valid(ARVO_STR_NONE));
-    assert_false(arvo_tracestate_is_valid((arvo_str){ "k\0=v" + 0, 0 }));
+    assert_false(arvo_tracestate_is_valid((arvo_str){ "k", 0 }));
     assert_false(arvo_tracestate_is_valid((arvo_str){ "k\0=v", 4 }));
 
     /* 32 members, not 33; 512 bytes, not 513. */
