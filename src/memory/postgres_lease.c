@@ -187,14 +187,16 @@ waiter_leave(struct postgres_store *store, struct postgres_waiter *waiter)
     (void)pthread_mutex_unlock(&store->wait_mutex);
 }
 
-/* Until woken, or it is time to look. false: interrupted. */
+/* Until woken, or it is time to look. Who gave the lease back just before the ticket was there
+ * tells nobody, so the first looks come soon. false: interrupted. */
 static bool
 waiter_wait(
     struct postgres_store *store, struct postgres_waiter *waiter, int64_t until_ms,
     int64_t holder_left_ms, int64_t look_ms)
 {
     (void)pthread_mutex_lock(&store->wait_mutex);
-    const int64_t look = store->is_hearing ? PG_WAIT_LOOK_MS : look_ms;
+    const int64_t look_max = store->is_hearing ? PG_WAIT_LOOK_MS : PG_WAIT_LOOK_BLIND_MS;
+    const int64_t look = look_ms < look_max ? look_ms : look_max;
     int64_t wake = arvo__real_ms() + look;
     if (holder_left_ms > 0 && holder_left_ms < look)
         wake += holder_left_ms - look;
@@ -243,7 +245,7 @@ lock_wait(
         if (!has_time || st != ARVO_OK || request->out.is_acquired)
             break;
         goes_on = waiter_wait(store, &waiter, until_ms, request->left_ms, look_ms);
-        look_ms = look_ms * 2 < PG_WAIT_LOOK_BLIND_MS ? look_ms * 2 : PG_WAIT_LOOK_BLIND_MS;
+        look_ms = look_ms * 2 < PG_WAIT_LOOK_MS ? look_ms * 2 : PG_WAIT_LOOK_MS;
     } while (true);
     waiter_leave(store, &waiter);
     (void)pthread_cond_destroy(&waiter.cond);
