@@ -25,7 +25,7 @@
 #define PG_POOL_DEFAULT       8
 #define PG_POOL_MAX           64
 #define PG_TIMEOUT_MS_DEFAULT 30000 /* of one call */
-#define PG_CONNECT_SECONDS    "10"  /* of one attempt, unless the URL says connect_timeout */
+#define PG_CONNECT_MS         10000 /* of one attempt */
 #define PG_RETRIES            5     /* of a call whose transaction the server gave up */
 #define PG_RECONNECT_MS_MAX   1000  /* pause between attempts, doubled from 10 ms */
 #define PG_RECONNECT_MS       10000 /* as long a call tries to connect again */
@@ -49,7 +49,8 @@
 /* ---- libpq (postgres_library.c) ----------------------------------------- */
 
 #define PQ_FUNCTIONS(X)                                                                            \
-    X(PQconnectdbParams)                                                                           \
+    X(PQconnectStartParams)                                                                        \
+    X(PQconnectPoll)                                                                               \
     X(PQsetNoticeProcessor)                                                                        \
     X(PQfinish)                                                                                    \
     X(PQstatus)                                                                                    \

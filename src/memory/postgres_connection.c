@@ -98,13 +98,9 @@ connect_options(
     const char *values[OPTIONS_MAX])
 {
     static const char *const ours[][2] = {
-        { "client_encoding", "UTF8" },
-        { "fallback_application_name", "arvo" },
-        { "connect_timeout", PG_CONNECT_SECONDS },
-        { "keepalives_idle", "10" },
-        { "keepalives_interval", "5" },
-        { "keepalives_count", "3" },
-        { "tcp_user_timeout", "20000" },
+        { "client_encoding", "UTF8" }, { "fallback_application_name", "arvo" },
+        { "keepalives_idle", "10" },   { "keepalives_interval", "5" },
+        { "keepalives_count", "3" },   { "tcp_user_timeout", "20000" },
     };
     size_t count = 0;
     for (size_t i = 0; i < ARVO_COUNT_OF(ours); i++) {
@@ -128,27 +124,6 @@ ignore_notice(void *user, const char *message)
     (void)user, (void)message;
 }
 
-PGconn *
-arvo__pg_connect(struct postgres_store *store, const char *what, arvo_error *err)
-{
-    const char *names[OPTIONS_MAX], *values[OPTIONS_MAX];
-    connect_options(store, names, values);
-    PGconn *conn = pq.PQconnectdbParams(names, values, 0);
-    if (conn == NULL) {
-        (void)arvo__nomem(err);
-        return NULL;
-    }
-    (void)pq.PQsetNoticeProcessor(conn, ignore_notice, NULL);
-    if (pq.PQstatus(conn) != CONNECTION_OK || pq.PQsetnonblocking(conn, 1) != 0) {
-        (void)arvo__pg_fail(store, ARVO_E_IO, what, pq.PQerrorMessage(conn), err);
-        pq.PQfinish(conn);
-        return NULL;
-    }
-    return conn;
-}
-
-/* ---- One call ---------------------------------------------------------------- */
-
 /* Wait for the socket. false: the time is over, or it failed. */
 static bool
 socket_wait(PGconn *conn, short events, int64_t until_ms)
@@ -165,6 +140,46 @@ socket_wait(PGconn *conn, short events, int64_t until_ms)
             return false;
     }
 }
+
+/* false: it failed, or the time is over. */
+static bool
+connect_finish(PGconn *conn)
+{
+    const int64_t until = arvo__real_ms() + PG_CONNECT_MS;
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    while (pq.PQstatus(conn) != CONNECTION_BAD) {
+        if (state == PGRES_POLLING_OK)
+            return pq.PQsetnonblocking(conn, 1) == 0;
+        if (state == PGRES_POLLING_FAILED ||
+            !socket_wait(conn, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until))
+            return false;
+        state = pq.PQconnectPoll(conn);
+    }
+    return false;
+}
+
+PGconn *
+arvo__pg_connect(struct postgres_store *store, const char *what, arvo_error *err)
+{
+    const char *names[OPTIONS_MAX], *values[OPTIONS_MAX];
+    connect_options(store, names, values);
+    PGconn *conn = pq.PQconnectStartParams(names, values, 0);
+    if (conn == NULL) {
+        (void)arvo__nomem(err);
+        return NULL;
+    }
+    (void)pq.PQsetNoticeProcessor(conn, ignore_notice, NULL);
+    if (!connect_finish(conn)) {
+        const char *why = pq.PQerrorMessage(conn);
+        (void)arvo__pg_fail(
+            store, ARVO_E_IO, what, *why != '\0' ? why : "the server does not answer", err);
+        pq.PQfinish(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+/* ---- One call ---------------------------------------------------------------- */
 
 static bool
 send_all(PGconn *conn, int64_t until_ms)
