@@ -148,7 +148,7 @@ work_worker(
 static void
 work_print_head(const struct work_opts *opts, const arvo_app *app, const arvo_app_runtime *runtime)
 {
-    printf("delivering from %s\n", cli_shown(arvo_str_from(opts->store)));
+    printf("delivering from %s\n", cli_shown(arvo_str_from(cli_url(opts->store))));
     for (size_t i = 0; i < arvo_app_runtime_orchestrator_count(runtime); i++) {
         const arvo_orchestrator *orchestrator = arvo_app_runtime_orchestrator_at(runtime, i);
         printf("  %s", cli_shown(arvo_orchestrator_source(orchestrator)));
@@ -193,7 +193,7 @@ work_print_end(const struct work_opts *opts, arvo_worker *worker)
         printf(
             "%llu dead %s, which nobody delivers any more: %s dlq list --store %s\n",
             (unsigned long long)counters.dead, counters.dead == 1 ? "letter" : "letters",
-            cli_program, cli_quoted(arvo_str_from(opts->store)));
+            cli_program, cli_quoted(arvo_str_from(cli_url(opts->store))));
 }
 
 /* Until it has ended, by itself or by a signal. */
