@@ -33,6 +33,7 @@ bool arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 /* Waiting in real time, for what is also woken by hand: a platform's clock may stand still. As with
  * pthread_cond_wait() a wait may end early. */
 int64_t arvo__real_ms(void);
+int64_t arvo__real_ms_after(int64_t ms); /* from now; INT64_MAX where there is no such time */
 bool arvo__cond_init(pthread_cond_t *cond);
 void arvo__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t real_ms);
 
@@ -144,6 +145,9 @@ bool arvo__base64_decode(arvo_str text, uint8_t *out, size_t *out_len);
  * for a control character or what is not UTF-8, whose first byte is shown as \xHH. */
 size_t arvo__printable(const char *p, size_t left);
 
+/* Without the spaces and tabs around it; a slice. */
+arvo_str arvo__trim_blanks(arvo_str text);
+
 /* A shortened, printable form for messages: in quotes, cut at `max`. */
 arvo_str arvo__quote(arvo_arena *arena, arvo_str text, size_t max);
 
@@ -175,6 +179,17 @@ arvo__hex_value(char c)
         return c - 'a' + 10;
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
+
+/* Of a digit in the case that arvo__hex() writes; -1: it is none. */
+static inline int
+arvo__hex_value_lower(char c)
+{
+    return c >= 'A' && c <= 'F' ? -1 : arvo__hex_value(c);
+}
+
+/* What arvo__hex() wrote: `len` bytes. false: not so; nothing behind the first wrong digit is read.
+ */
+bool arvo__hex_read(const char *text, uint8_t *bytes, size_t len);
 
 /* Of `digits` digits, seven at most; -1: one is none. */
 int32_t arvo__hex_number(const char *p, size_t digits);

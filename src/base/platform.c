@@ -150,6 +150,13 @@ arvo__real_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t
+arvo__real_ms_after(int64_t ms)
+{
+    const int64_t now = arvo__real_ms();
+    return ms < INT64_MAX - now ? now + ms : INT64_MAX;
+}
+
 bool
 arvo__cond_init(pthread_cond_t *cond)
 {

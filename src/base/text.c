@@ -13,6 +13,22 @@ arvo__printable(const char *p, size_t left)
     return arvo__utf8_sequence(p, left);
 }
 
+static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+arvo_str
+arvo__trim_blanks(arvo_str text)
+{
+    while (text.len > 0 && is_blank(text.ptr[0]))
+        text = (arvo_str){ text.ptr + 1, text.len - 1 };
+    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
 arvo_str
 arvo__quote(arvo_arena *arena, arvo_str text, size_t max)
 {
@@ -57,6 +73,19 @@ arvo__hex(const void *bytes, size_t len, char *out)
         out[2 * i] = digits[p[i] >> 4];
         out[2 * i + 1] = digits[p[i] & 15];
     }
+}
+
+bool
+arvo__hex_read(const char *text, uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const int high = arvo__hex_value_lower(text[2 * i]);
+        const int low = high >= 0 ? arvo__hex_value_lower(text[2 * i + 1]) : -1;
+        if (low < 0)
+            return false;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
 }
 
 int32_t

@@ -210,8 +210,7 @@ lease_line_wait(arvo__leases *leases, struct arvo__lease_row *row, int64_t wait_
     row->last = &self;
     row->waiters++;
 
-    const int64_t started = arvo__real_ms();
-    const int64_t deadline = wait_ms < INT64_MAX - started ? started + wait_ms : INT64_MAX;
+    const int64_t deadline = arvo__real_ms_after(wait_ms);
     bool is_free = false;
     for (;;) {
         const int64_t now = leases->platform->time_ms(leases->platform->self);

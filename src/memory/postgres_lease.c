@@ -286,8 +286,7 @@ lock_request_do(struct postgres_store *store, struct lock_request *request, arvo
     const uint64_t hash = arvo__hash_keyed(wanted->subject.ptr, wanted->subject.len);
     const uint64_t key = hash != 0 ? hash : 1;
     const int64_t wait_ms = wanted->wait_ms > 0 ? wanted->wait_ms : 0;
-    const int64_t started = arvo__real_ms();
-    const int64_t until = wait_ms < INT64_MAX - started ? started + wait_ms : INT64_MAX;
+    const int64_t until = arvo__real_ms_after(wait_ms);
     arvo_lease gate_lease;
     bool is_in = false;
 

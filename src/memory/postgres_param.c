@@ -198,20 +198,12 @@ arvo__pg_get_str(const PGresult *result, int row, int column)
                        (size_t)arvo__pq.PQgetlength(result, row, column) };
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 uuid_parse(arvo_str text, uint8_t out[16])
 {
     size_t digits = 0;
     for (size_t i = 0; i < text.len && digits < 32; i++) {
-        const int digit = hex_digit(text.ptr[i]);
+        const int digit = arvo__hex_value_lower(text.ptr[i]);
         if (digit < 0)
             continue;
         uint8_t *byte = &out[digits++ / 2];

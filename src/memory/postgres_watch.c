@@ -166,25 +166,12 @@ watch_tell(struct watch *watch, bool is_greeting)
     return st;
 }
 
-static bool
-hex_parse(const char *text, uint8_t out[16])
-{
-    for (size_t i = 0; i < 32; i++) {
-        const char c = text[i];
-        const bool is_digit = c >= '0' && c <= '9';
-        if (!is_digit && !(c >= 'a' && c <= 'f'))
-            return false;
-        out[i / 2] = (uint8_t)((out[i / 2] << 4) | (is_digit ? c - '0' : c - 'a' + 10));
-    }
-    return true;
-}
-
 static void
 watch_hear(struct watch *watch, const char *text)
 {
     struct postgres_store *store = watch->store;
     uint8_t bytes[16] = { 0 };
-    if (text[0] == '\0' || !hex_parse(text + 1, bytes))
+    if (text[0] == '\0' || !arvo__hex_read(text + 1, bytes, sizeof(bytes)))
         return;
     if (text[0] == 'w') {
         (void)wake_waiter(store, bytes);

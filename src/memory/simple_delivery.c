@@ -214,8 +214,7 @@ arvo__simple_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err)
     (void)err; /* cannot fail */
     struct simple_log *log = delivery_lock(self);
     atomic_store_explicit(&log->has_outbox, true, memory_order_relaxed);
-    const int64_t started = arvo__real_ms();
-    const int64_t deadline = timeout_ms < INT64_MAX - started ? started + timeout_ms : INT64_MAX;
+    const int64_t deadline = arvo__real_ms_after(timeout_ms);
     log->queues.waiters++;
     for (;;) {
         int64_t wake_ms = 0;

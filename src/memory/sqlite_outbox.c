@@ -51,8 +51,7 @@ arvo_status
 arvo__sqlite_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err)
 {
     struct sqlite_store *store = self;
-    const int64_t started = arvo__real_ms();
-    const int64_t deadline = timeout_ms < INT64_MAX - started ? started + timeout_ms : INT64_MAX;
+    const int64_t deadline = arvo__real_ms_after(timeout_ms);
     arvo_status st = arvo__sqlite_refuse_read_only(store, OUTBOX, err);
     while (st == ARVO_OK) {
         const uint32_t seen = arvo__sqlite_commits_seen(store);

@@ -491,16 +491,10 @@ arvo_worker_stop(arvo_worker *worker)
 bool
 arvo_worker_join(arvo_worker *worker, int64_t timeout_ms)
 {
-    const int64_t now_ms = arvo__real_ms();
-    const int64_t until_ms =
-        timeout_ms >= 0 && timeout_ms < INT64_MAX - now_ms ? now_ms + timeout_ms : INT64_MAX;
+    const int64_t until_ms = timeout_ms >= 0 ? arvo__real_ms_after(timeout_ms) : INT64_MAX;
     pthread_mutex_lock(&worker->mutex);
-    while (worker->counters.threads > 0 && (timeout_ms < 0 || arvo__real_ms() < until_ms)) {
-        if (until_ms == INT64_MAX)
-            pthread_cond_wait(&worker->ended, &worker->mutex);
-        else
-            arvo__cond_wait_until(&worker->ended, &worker->mutex, until_ms);
-    }
+    while (worker->counters.threads > 0 && arvo__real_ms() < until_ms)
+        arvo__cond_wait_until(&worker->ended, &worker->mutex, until_ms);
     const bool has_ended = worker->counters.threads == 0;
     pthread_mutex_unlock(&worker->mutex);
     return has_ended;

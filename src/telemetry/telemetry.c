@@ -4,26 +4,6 @@
 
 #include "base/internal.h"
 
-/* Lower-case hexadecimal only: the recommendation forbids upper case. */
-static bool
-trace_hex_read(const char *text, uint8_t *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        unsigned value = 0;
-        for (size_t j = 0; j < 2; j++) {
-            const char c = text[2 * i + j];
-            if (c >= '0' && c <= '9')
-                value = value << 4 | (unsigned)(c - '0');
-            else if (c >= 'a' && c <= 'f')
-                value = value << 4 | (unsigned)(c - 'a' + 10);
-            else
-                return false;
-        }
-        out[i] = (uint8_t)value;
-    }
-    return true;
-}
-
 static bool
 trace_is_zero(const uint8_t *bytes, size_t len)
 {
@@ -38,7 +18,7 @@ static bool
 trace_version_read(arvo_str text, bool *out_is_later)
 {
     uint8_t version;
-    if (text.len < ARVO_TRACEPARENT_BYTES || !trace_hex_read(text.ptr, &version, 1) ||
+    if (text.len < ARVO_TRACEPARENT_BYTES || !arvo__hex_read(text.ptr, &version, 1) ||
         version == 0xff)
         return false;
     *out_is_later = version != 0;
@@ -56,9 +36,9 @@ arvo_trace_context_parse(arvo_str traceparent, arvo_trace_context *out)
         return false;
 
     arvo_trace_context context;
-    if (!trace_hex_read(p + 3, context.trace_id, sizeof(context.trace_id)) ||
-        !trace_hex_read(p + 36, context.span_id, sizeof(context.span_id)) ||
-        !trace_hex_read(p + 53, &context.flags, 1))
+    if (!arvo__hex_read(p + 3, context.trace_id, sizeof(context.trace_id)) ||
+        !arvo__hex_read(p + 36, context.span_id, sizeof(context.span_id)) ||
+        !arvo__hex_read(p + 53, &context.flags, 1))
         return false;
     if (trace_is_zero(context.trace_id, sizeof(context.trace_id)) ||
         trace_is_zero(context.span_id, sizeof(context.span_id)))
@@ -121,11 +101,7 @@ tracestate_value_is_valid(arvo_str value)
 static bool
 tracestate_member_is_valid(arvo_str member, unsigned *count)
 {
-    while (member.len > 0 && (member.ptr[0] == ' ' || member.ptr[0] == '\t'))
-        member = (arvo_str){ member.ptr + 1, member.len - 1 };
-    while (member.len > 0 &&
-           (member.ptr[member.len - 1] == ' ' || member.ptr[member.len - 1] == '\t'))
-        member.len--;
+    member = arvo__trim_blanks(member);
     if (member.len == 0)
         return true;
     const char *equals = memchr(member.ptr, '=', member.len);

@@ -405,6 +405,46 @@ test_base__hexadecimal_is_read(void **state)
 }
 
 static void
+test_base__hexadecimal_bytes_are_read_in_lower_case(void **state)
+{
+    (void)state;
+    uint8_t bytes[3] = { 0xff, 0xff, 0xff };
+    assert_true(arvo__hex_read("09afc0", bytes, 3));
+    assert_memory_equal(bytes, "\x09\xaf\xc0", 3);
+    assert_true(arvo__hex_read("", bytes, 0));
+    static const char *const wrong[] = { "0A", "F0", "g0", "0/", ":0", "@0", "`0", "0", "" };
+    for (size_t i = 0; i < ARVO_COUNT_OF(wrong); i++)
+        assert_false(arvo__hex_read(wrong[i], bytes, 1));
+}
+
+static void
+test_base__blanks_are_trimmed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *trimmed;
+    } cases[] = {
+        { "a", "a" }, { " \ta b\t ", "a b" }, { "\t", "" },
+        { "", "" },   { "a\n ", "a\n" },      { "\n a", "\n a" },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++)
+        assert_true(
+            arvo_str_is(arvo__trim_blanks(arvo_str_from(cases[i].given)), cases[i].trimmed));
+}
+
+static void
+test_base__a_time_after_now_has_an_end(void **state)
+{
+    (void)state;
+    assert_true(arvo__real_ms_after(INT64_MAX) == INT64_MAX);
+    assert_true(arvo__real_ms_after(INT64_MAX - 1) == INT64_MAX);
+    const int64_t before = arvo__real_ms();
+    const int64_t then = arvo__real_ms_after(1000);
+    assert_true(then >= before + 1000 && then <= arvo__real_ms() + 1000);
+    assert_true(arvo__real_ms_after(-1) <= arvo__real_ms());
+}
+
+static void
 test_base__percent_escapes_are_resolved(void **state)
 {
     (void)state;
@@ -450,6 +490,9 @@ main(void)
         cmocka_unit_test(test_base__calloc_refuses_an_overflow),
         cmocka_unit_test(test_base__code_points_go_to_bytes_and_back),
         cmocka_unit_test(test_base__hexadecimal_is_read),
+        cmocka_unit_test(test_base__hexadecimal_bytes_are_read_in_lower_case),
+        cmocka_unit_test(test_base__blanks_are_trimmed),
+        cmocka_unit_test(test_base__a_time_after_now_has_an_end),
         cmocka_unit_test(test_base__percent_escapes_are_resolved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
