@@ -269,7 +269,11 @@ hurry(fixture *f)
     const arvo_event start =
         fixture_start(f, fixture_subject(f, "arvo.orc.order", "1.0.0", NULL), "now");
     arvo_result result;
-    assert_ok(arvo_orchestrator_execute(hurried, &start, f->arena, &result, &f->err), f->err);
+    arvo_status st;
+    do /* a busy machine may outlast 15 ms: then the event is delivered again */
+        st = arvo_orchestrator_execute(hurried, &start, f->arena, &result, &f->err);
+    while (st == ARVO_E_WRITE_FAILED);
+    assert_ok(st, f->err);
     return hurried;
 }
 
