@@ -384,8 +384,9 @@ world_open_store(sim_world *world, arvo_error *err)
         world->disk = arvo__sim_disk_new(world, err);
         if (world->disk == NULL)
             return err->status;
-        arvo_memory *eye = arvo__sim_eye(world); /* makes the file */
-        return eye != NULL ? ARVO_OK : ARVO_E_IO;
+        if (arvo__sim_eye(world) != NULL) /* makes the file */
+            return ARVO_OK;
+        return arvo__fail(err, ARVO_E_IO, "%s", world->report->what);
     }
     arvo_status st = arvo_memory_open_with(
         "memory:?history=on&inbox=1024&inbox_bytes=16777216", &world->store_platform,

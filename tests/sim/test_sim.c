@@ -141,6 +141,11 @@ test_sim__options_that_cannot_be_are_refused(void **state)
     assert_int_equal(arvo_sim_run(&crowd, &report, &err), ARVO_E_INVALID);
     const arvo_sim_opts heap = { .workflows = ARVO_SIM_WORKFLOWS_MAX + 1 };
     assert_int_equal(arvo_sim_run(&heap, &report, &err), ARVO_E_INVALID);
+    const arvo_sim_opts odd = { .store = ARVO_SIM_STORE_SQLITE, .sqlite_params = "mode=odd" };
+    err = (arvo_error){ 0 };
+    assert_int_equal(arvo_sim_run(&odd, &report, &err), ARVO_E_IO);
+    assert_int_equal(err.status, ARVO_E_IO);
+    assert_non_null(strstr(err.text, "mode"));
     assert_null(arvo_sim_fault_word(ARVO_SIM_FAULT_COUNT));
     assert_string_equal(arvo_sim_fault_word(ARVO_SIM_CRASH), "crash");
 }
