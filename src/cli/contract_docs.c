@@ -2,7 +2,6 @@
 
 #include "cli.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define FIELDS_NEST_MAX 12u
@@ -462,17 +461,8 @@ docs_write(const struct docs_opts *opts, const page *p)
         cli_error("contract docs: %s", arvo_status_text(p->text.status));
         return CLI_TRANSACTION;
     }
-    FILE *file = opts->output != NULL ? fopen(opts->output, "wb") : stdout;
-    if (file == NULL) {
-        cli_error("%s: %s", opts->output, strerror(errno));
-        return CLI_USAGE;
-    }
-    const bool written = fwrite(p->text.ptr, 1, p->text.len, file) == p->text.len;
-    if (file != stdout && (fclose(file) != 0 || !written)) {
-        cli_error("%s: %s", opts->output, strerror(errno));
-        return CLI_TRANSACTION;
-    }
-    return CLI_DONE;
+    const char *path = opts->output != NULL ? opts->output : "-";
+    return cli_file_write(path, arvo_buf_str(&p->text)) ? CLI_DONE : CLI_USAGE;
 }
 
 static bool

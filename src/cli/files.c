@@ -89,7 +89,8 @@ cli_file_write(const char *path, arvo_str text)
 {
     if (strcmp(path, "-") == 0) {
         (void)fwrite(text.ptr, 1, text.len, stdout);
-        return cli_flush(); /* main() says why not */
+        (void)cli_flush();
+        return true; /* main() says what went wrong, and whether it matters */
     }
     FILE *file = fopen(path, "wbe");
     const bool is_written = file != NULL && fwrite(text.ptr, 1, text.len, file) == text.len;

@@ -348,6 +348,8 @@ class Docs(Case):
         with open(self.path("a.html"), encoding="utf-8") as file:
             self.assertTrue(file.read().startswith("<!DOCTYPE html>"))
         self.fails(2, "contract", "docs", PURCHASE, "-o", self.path("no/such/a.md"), says=["no/such"])
+        self.fails(2, "contract", "docs", PURCHASE, "-o", "/dev/full", says=["/dev/full"])
+        self.assertEqual(self.ok("contract", "docs", PURCHASE, "-o", "-").out, self.ok("contract", "docs", PURCHASE).out)
         self.fails(2, "contract", "docs", self.path("absent"), says=["absent"])
 
 
