@@ -2,6 +2,7 @@
 
 #include "cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct dlq_opts {
@@ -59,8 +60,9 @@ static int64_t
 dlq_seq(const char *text)
 {
     char *end = NULL;
+    errno = 0;
     const long long seq = strtoll(text, &end, 10);
-    if (end != text && *end == '\0' && seq > 0)
+    if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && seq > 0)
         return seq;
     cli_error("dlq: %s: must be a SEQ as arvo dlq list shows it", text);
     return 0;

@@ -2,6 +2,7 @@
 
 #include "cli.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
@@ -94,9 +95,10 @@ sim_number(const char *text, uint64_t max, uint64_t *out, const char **out_end)
     char *end = NULL;
     if (*text < '0' || *text > '9')
         return false;
+    errno = 0;
     *out = strtoull(text, &end, 10);
     *out_end = end;
-    return *out <= max;
+    return errno == 0 && *out <= max;
 }
 
 static bool

@@ -271,7 +271,7 @@ class DeadLetters(StoreCase):
         self.fails(2, "dlq", "list", says=["--store"])
         self.fails(2, "dlq", "retry", "--store", URL, says=["--all"])
         self.fails(2, "dlq", "drop", "1", "--all", "--store", URL, says=["--all"])
-        for seq in ("0", "-1", "x", "1x", ""):
+        for seq in ("0", "-1", "x", "1x", "", " 1", "+1", "9223372036854775808"):
             self.fails(2, "dlq", "drop", "--store", URL, "--", seq, says=["SEQ"])
         self.fails(3, "dlq", "list", "--store", "sqlite:none.db", says=["none.db"])
 

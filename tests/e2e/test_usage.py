@@ -66,6 +66,7 @@ class Usage(Case):
         self.fails(2, "bench", "--events", "many", says=["--events many", "number"])
         self.fails(2, "bench", "--events", "0", says="--events 0")
         self.fails(2, "bench", "--events", "99999999999999999999", says="--events")
+        self.fails(2, "sim", "--seed", "18446744073709551616", says="--seed 18446744073709551616")
 
     def test_operands_are_counted(self):
         self.fails(2, "run", says="needs APP")
