@@ -22,7 +22,7 @@ cli_store_is_there(const char *url)
         return true;
     const char *end = strchr(url, '?');
     const arvo_str path = { url + 7, end != NULL ? (size_t)(end - url - 7) : strlen(url + 7) };
-    struct stat info;
+    struct stat info = { 0 };
     const bool is_there = path.len == 0 || stat(cli_cstr(path), &info) == 0 || errno != ENOENT;
     if (!is_there || (path.len > 0 && S_ISREG(info.st_mode) && info.st_size == 0)) {
         cli_error(
