@@ -29,6 +29,17 @@ bench_cpu_ns(void)
 }
 
 void
+bench_remove_store(const char *path)
+{
+    static const char *const ends[] = { "", "-wal", "-shm", "-lease" };
+    char name[512];
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+        (void)unlink(name);
+    }
+}
+
+void
 bench_print_machine(void)
 {
     char model[256] = "unknown processor";

@@ -14,6 +14,9 @@ typedef void bench_fn(void *self, size_t rounds);
 /* Monotonic. */
 int64_t bench_now_ns(void);
 
+/* Remove a SQLite store with the files beside it. */
+void bench_remove_store(const char *path);
+
 /* CPU time of this process. */
 int64_t bench_cpu_ns(void);
 

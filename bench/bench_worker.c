@@ -181,7 +181,7 @@ main(int argc, char **argv)
         (void)snprintf(path, sizeof(path), "%s/s.db", folder);
         (void)snprintf(url, sizeof(url), "sqlite:%s", path);
         const bool can = run(&b, url, "sqlite:", workflows / WORKFLOWS_SHARE, threads[i]);
-        (void)unlink(path);
+        bench_remove_store(path);
         (void)rmdir(folder);
         if (!can)
             break;

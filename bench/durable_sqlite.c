@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "memory/sqlite.h"
 
@@ -30,29 +29,18 @@ sqlite_is_there(const char **out_why)
     return true;
 }
 
-static void
-remove_files(const char *path)
-{
-    static const char *const ends[] = { "", "-wal", "-shm", "-lease" };
-    char name[256];
-    for (size_t i = 0; i < ARVO_COUNT_OF(ends); i++) {
-        (void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
-        (void)unlink(name);
-    }
-}
-
 static const char *
 sqlite_fresh(void)
 {
-    remove_files(STORE_PATH);
+    bench_remove_store(STORE_PATH);
     return "sqlite:" STORE_PATH;
 }
 
 static void
 sqlite_clean(void)
 {
-    remove_files(STORE_PATH);
-    remove_files(FLOOR_PATH);
+    bench_remove_store(STORE_PATH);
+    bench_remove_store(FLOOR_PATH);
 }
 
 static void
@@ -86,7 +74,7 @@ sqlite_floor_open(const struct durable_bytes *bytes, size_t rows)
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768;"
         "CREATE TABLE i (id INTEGER PRIMARY KEY, n INTEGER, state TEXT);"
         "CREATE TABLE e (seq INTEGER PRIMARY KEY, event TEXT)";
-    remove_files(FLOOR_PATH);
+    bench_remove_store(FLOOR_PATH);
     if (sqlite3_open(FLOOR_PATH, &bare.db) != SQLITE_OK ||
         sqlite3_exec(bare.db, setup, NULL, NULL, NULL) != SQLITE_OK)
         bare_die();
@@ -146,7 +134,7 @@ sqlite_floor_close(void)
         (void)sqlite3_finalize(stmts[i]);
     (void)sqlite3_close(bare.db);
     memset(&bare, 0, sizeof(bare));
-    remove_files(FLOOR_PATH);
+    bench_remove_store(FLOOR_PATH);
 }
 
 static void
