@@ -9,7 +9,7 @@ ninja -C $dir >/dev/null
 # Counts add up over runs; each report is of one run.
 find $dir -name '*.gcda' -delete
 meson test -C $dir --no-rebuild --quiet --timeout-multiplier 3 \
-    --suite unit --suite store --suite interop --suite e2e --suite fuzz >/dev/null 2>&1 ||
+    --suite unit --suite store --suite interop --suite e2e --suite fuzz --suite sim >/dev/null 2>&1 ||
     echo "coverage: some tests fail; their coverage counts all the same (make test says which)"
 
 lcov --quiet --capture --directory $dir --output-file $dir/all.info >/dev/null 2>&1
