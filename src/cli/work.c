@@ -117,12 +117,13 @@ watch_trouble(void *user, const arvo_error *err)
 static arvo_worker *
 work_worker(
     const struct work_opts *opts, const arvo_app *app, const arvo_app_runtime *runtime,
-    arvo_memory *memory, struct watch *watch, int *exit_code)
+    const arvo_app_runtime_opts *given, struct watch *watch, int *exit_code)
 {
-    const arvo_worker_opts worker_opts = { .memory = memory,
+    const arvo_worker_opts worker_opts = { .memory = given->memory,
                                            .threads = (uint32_t)opts->threads,
                                            .claim_ms = opts->claim_ms,
                                            .until_idle = opts->until_idle,
+                                           .telemetry = given->telemetry,
                                            .on_delivery = watch_delivery,
                                            .on_trouble = watch_trouble,
                                            .user = watch };
@@ -221,11 +222,11 @@ work_wait(arvo_worker *worker, arvo_memory *memory, bool shows_status)
 static int
 work_until_told(
     const struct work_opts *opts, const arvo_app *app, const arvo_app_runtime *runtime,
-    arvo_memory *memory)
+    const arvo_app_runtime_opts *given)
 {
     int exit_code = CLI_DONE;
     struct watch watch = { .json = opts->json };
-    arvo_worker *worker = work_worker(opts, app, runtime, memory, &watch, &exit_code);
+    arvo_worker *worker = work_worker(opts, app, runtime, given, &watch, &exit_code);
     if (worker == NULL)
         return exit_code;
     if (!opts->json)
@@ -237,7 +238,8 @@ work_until_told(
     if (arvo_worker_start(worker, &err) != ARVO_OK) {
         exit_code = cli_fail(&err);
     } else {
-        work_wait(worker, memory, !opts->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
+        work_wait(
+            worker, given->memory, !opts->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
         if (!opts->json)
             work_print_end(opts, worker);
     }
@@ -282,12 +284,15 @@ work_run(cli_args *args)
     arvo_app_runtime *runtime = NULL;
     arvo_error err = { 0 };
     if (memory != NULL) {
-        const arvo_app_runtime_opts runtime_opts = { .memory = memory, .lease_ms = opts.lease_ms };
+        const arvo_app_runtime_opts runtime_opts = { .memory = memory,
+                                                     .lease_ms = opts.lease_ms,
+                                                     .telemetry = cli_telemetry_open(NULL) };
         exit_code = arvo_app_start(app, &runtime_opts, &runtime, &err) == ARVO_OK
-                        ? work_until_told(&opts, app, runtime, memory)
+                        ? work_until_told(&opts, app, runtime, &runtime_opts)
                         : cli_fail(&err);
     }
     arvo_app_stop(runtime);
+    cli_telemetry_close();
     arvo_memory_close(memory);
     arvo_app_free(app);
     return exit_code;

@@ -79,6 +79,21 @@ class Telemetry(CounterCase):
             self.assertEqual((trace, flags), (root["traceId"], "01"))
             self.assertIn(by_id[span]["name"].split("<")[0], ("Orchestrator", "ArvoEventHandler"))
 
+    def test_what_a_worker_does_is_in_the_tree(self):
+        """It has the answers of two processes: who starts the workflow, and the worker that goes on with it."""
+        store = "sqlite:worker.db"
+        with Receiver() as receiver:
+            env = self.environment(receiver.url)
+            started = self.arvo("run", self.app, "--event", self.start(self.GOAL), "--store", store, env=env)
+            self.assertEqual(started.code, 0, started)
+            worked = self.arvo("work", self.app, "--store", store, "--until-idle", env=env)
+            self.assertEqual((worked.code, worked.err), (0, ""), worked)
+            spans = receiver.spans()
+        self.assertOneTree(spans)
+        names = [span["name"] for span in spans]
+        self.assertEqual(names.count("Orchestrator<#/orchestrators/counter>@<evt.counter.tick>"), self.GOAL)
+        self.assertEqual(names.count("ArvoEventHandler<#/services/tick>"), self.GOAL)
+
     def test_children_are_in_the_tree(self):
         made = self.ok(
             "event", "new", "--init", "--type", "arvo.orc.loan", "--app", LOAN, "--source", "com.web.desk",
