@@ -61,7 +61,7 @@ checkpoint_begin(struct sqlite_store *store)
     c->has_failed = true;
     if (arvo__sqlite_conn_open(store, &c->conn, false, NULL) != ARVO_OK ||
         sqlite3_exec(c->conn.db, SQL_CHECKPOINT_OPTIONS, NULL, NULL, NULL) != SQLITE_OK ||
-        pthread_create(&c->thread, NULL, checkpoint_thread, store) != 0) {
+        !arvo__thread_start(&c->thread, checkpoint_thread, store)) {
         arvo__sqlite_conn_close(&c->conn);
         return false;
     }

@@ -400,7 +400,7 @@ static arvo_status
 copy_run(struct copy *copy, arvo_memory *to, arvo_error *err)
 {
     pthread_t reader;
-    if (pthread_create(&reader, NULL, copy_read, copy) != 0)
+    if (!arvo__thread_start(&reader, copy_read, copy))
         return arvo__fail(err, ARVO_E_IO, "copy: no thread could be made");
     const arvo_status st =
         arvo_memory_ops_of(to)->load(arvo_memory_self(to), copy_drain, copy, err);

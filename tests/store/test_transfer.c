@@ -5,7 +5,9 @@
 
 #include "conformance.h"
 
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@
 struct rows {
     arvo_row rows[ROWS_MAX];
     size_t count;
+    sigset_t dumped_with; /* signals that the thread that dumped them last does not get */
 };
 
 static const char event_json[] =
@@ -216,8 +219,9 @@ test_transfer__digest_sees_every_field_and_no_order(void **state)
 static arvo_status
 told_dump(void *self, arvo_row_fn each, void *user, arvo_error *err)
 {
-    const struct rows *rows = self;
+    struct rows *rows = self;
     (void)err;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &rows->dumped_with);
     for (size_t i = 0; i < rows->count && each(user, &rows->rows[i]); i++) {
     }
     return ARVO_OK;
@@ -477,6 +481,23 @@ test_transfer__copies_between_stores_have_one_digest(void **state)
     arvo_memory_close(from);
 }
 
+/* A signal is for the program's own threads, which know what to do with it. */
+static void
+test_transfer__thread_that_reads_a_copy_gets_no_signals(void **state)
+{
+    (void)state;
+    struct rows rows;
+    rows_init(&rows);
+    arvo_memory *told = told_open(&rows), *to = open_store("memory:?history=on");
+    arvo_error err = { 0 };
+    if (arvo_store_copy(told, to, NULL, NULL, NULL, &err) != ARVO_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(sigismember(&rows.dumped_with, SIGTERM), 1);
+    assert_int_equal(sigismember(&rows.dumped_with, SIGUSR1), 1);
+    arvo_memory_close(to);
+    arvo_memory_close(told);
+}
+
 static void
 test_transfer__stores_without_dump_are_named(void **state)
 {
@@ -534,6 +555,7 @@ main(void)
         cmocka_unit_test(test_transfer__each_damage_is_found_and_named),
         cmocka_unit_test_setup_teardown(
             test_transfer__copies_between_stores_have_one_digest, make_folder, remove_folder),
+        cmocka_unit_test(test_transfer__thread_that_reads_a_copy_gets_no_signals),
         cmocka_unit_test(test_transfer__stores_without_dump_are_named),
         cmocka_unit_test(test_transfer__urls_are_shown_without_passwords),
     };
