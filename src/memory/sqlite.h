@@ -423,8 +423,8 @@ arvo_status arvo__sqlite_write(
     void *self, arvo_str subject, const arvo_record *record, const arvo_record *previous,
     const arvo_lease *lease, arvo_error *err);
 /* The subject's number, made when it is new. */
-arvo_status
-arvo__sqlite_subject_put(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err);
+arvo_status arvo__sqlite_subject_put(
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err);
 /* A row at the end of its subject. */
 bool arvo__sqlite_outbox_add(struct sqlite_conn *conn, int64_t seq, int64_t subject_id);
 

@@ -18,14 +18,15 @@
 /* ---- Records ----------------------------------------------------------- */
 
 arvo_status
-arvo__sqlite_subject_put(struct sqlite_conn *conn, arvo_str subject, int64_t *out, arvo_error *err)
+arvo__sqlite_subject_put(
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
 {
-    const arvo_status st = arvo__sqlite_subject_id(conn, subject, COMMIT, out, err);
+    const arvo_status st = arvo__sqlite_subject_id(conn, subject, what, out, err);
     if (st != ARVO_OK || *out != 0)
         return st;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_ADD);
     if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, subject) || !arvo__sqlite_run(stmt))
-        return arvo__sqlite_fail(conn, COMMIT, err);
+        return arvo__sqlite_fail(conn, what, err);
     *out = sqlite3_last_insert_rowid(conn->db);
     return ARVO_OK;
 }
@@ -205,7 +206,7 @@ commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
         st =
             arvo__sqlite_shared_commit_begin(conn->store, commit->subject, commit->lease, now, err);
     if (st == ARVO_OK && (commit->record != NULL || has_events))
-        st = arvo__sqlite_subject_put(conn, commit->subject, &subject_id, err);
+        st = arvo__sqlite_subject_put(conn, commit->subject, COMMIT, &subject_id, err);
     if (st == ARVO_OK && commit->consumed != NULL)
         st = commit_consumed(conn, commit, subject_id, now, &cause, err);
     if (st == ARVO_OK && commit->record != NULL)
