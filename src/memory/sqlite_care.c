@@ -148,12 +148,14 @@ purge_count_events(struct sqlite_conn *conn, int64_t id, uint64_t *out)
     return is_row;
 }
 
-/* Up to `max` more, behind `after`; ids only as far as there is room for them. */
+/* Up to `left`, and one behind them that tells that there are more; ids only as far as there is
+ * room for them. */
 static arvo_status
 purge_find(
-    struct sqlite_store *store, struct purge_batch *batch, size_t max, size_t *out_found,
+    struct sqlite_store *store, struct purge_batch *batch, size_t left, size_t *out_found,
     arvo_error *err)
 {
+    const size_t max = left < SIZE_MAX ? left + 1 : SIZE_MAX;
     struct sqlite_conn *conn = NULL;
     arvo_status st = arvo__sqlite_reader_take(store, &conn, err);
     if (st != ARVO_OK)
@@ -169,7 +171,8 @@ purge_find(
             continue;
         if (batch->count < batch->cap)
             batch->ids[batch->count++] = id;
-        if (batch->purge->is_dry && !purge_count_events(conn, id, &batch->events))
+        if (batch->purge->is_dry && *out_found < left &&
+            !purge_count_events(conn, id, &batch->events))
             break;
         ++*out_found;
     }
@@ -228,7 +231,7 @@ purge_status(
     const size_t left = limit - (size_t)purged->instances;
     batch->count = 0;
     batch->events = 0;
-    arvo_status st = purge_find(store, batch, left < SIZE_MAX ? left + 1 : SIZE_MAX, &found, err);
+    arvo_status st = purge_find(store, batch, left, &found, err);
     if (st != ARVO_OK)
         return st;
     if (found > left)

@@ -333,6 +333,25 @@ test_store__purge_goes_in_batches(void **state)
     }
 }
 
+/* What a dry purge with a limit counts is what the purge then deletes. */
+static void
+test_store__dry_purge_counts_within_the_limit(void **state)
+{
+    struct fixture *f = *state;
+    NEED(f, purge);
+    NEED(f, stats);
+    for (size_t i = 0; i < 3; i++)
+        finish(f, subject_at(f, "d", i), 1);
+    time_pass(f, 10);
+    arvo_purge some = { .before_ms = store_now(f), .limit = 2, .is_dry = true };
+    const arvo_purged would = purge(f, some);
+    assert_int_equal(would.instances, 2);
+    some.is_dry = false;
+    const arvo_purged purged = purge(f, some);
+    assert_int_equal(purged.instances, 2);
+    assert_int_equal(would.events, purged.events);
+}
+
 /* What was purged can begin again, with a fence that is newer than all before. */
 static void
 test_store__purged_subject_begins_anew(void **state)
@@ -953,6 +972,7 @@ const struct CMUnitTest store_care_tests[] = {
     CASE(purge_asks_for_status_and_orchestrator),
     CASE(purge_spares_what_is_in_flight),
     CASE(purge_goes_in_batches),
+    CASE(dry_purge_counts_within_the_limit),
     CASE(purged_subject_begins_anew),
     CASE(dump_of_an_empty_store_is_one_row),
     CASE(dump_shows_everything_in_order),
