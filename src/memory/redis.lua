@@ -426,24 +426,28 @@ return { 'OK' }
 local id = call('HGET', P .. 'id', A[1])
 return { 'OK', id and call('HGETALL', P .. 'rec:' .. id) or {} }
 
---@ script inbox: base
--- subject, inbox key, after, count -> seq or 0, events behind it that it caused
+--@ script inbox: base event
+-- subject, inbox key, offset in the history to go on at (0: at the event itself), count (0: none)
+-- -> seq or 0, events that it caused, the next offset or 0
 local id = call('HGET', P .. 'id', A[1])
 local seq = id and call('HGET', P .. 'inbox:' .. id, A[2])
 if not seq then
-  return { 'OK', 0, {} }
+  return { 'OK', 0, {}, 0 }
 end
-local rows = {}
-if A[4] ~= '0' then
-  local from = math.max(tonumber(seq), tonumber(A[3])) + 1
-  for _, row in ipairs(call('XRANGE', P .. 'event', from .. '-0', '+', 'COUNT', A[4])) do
-    if row[2][6] ~= seq then
-      break
-    end
+local rows, at, want = {}, tonumber(A[3]), tonumber(A[4])
+if want == 0 then
+  return { 'OK', tonumber(seq), rows, 0 }
+end
+-- The newest are asked for again most often.
+at = at > 0 and at or (call('LPOS', P .. 'hist:' .. id, seq, 'RANK', -1) or -1) + 1
+local seqs = call('LRANGE', P .. 'hist:' .. id, at, at + want - 1)
+for _, s in ipairs(seqs) do
+  local row = event(s, id)
+  if row and row[2][6] == seq then
     rows[#rows + 1] = row
   end
 end
-return { 'OK', tonumber(seq), rows }
+return { 'OK', tonumber(seq), rows, #seqs == want and at + want or 0 }
 
 --@ script history: base event
 -- subject, offset, count -> events

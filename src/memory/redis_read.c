@@ -10,7 +10,8 @@
 
 #include "memory/redis.h"
 
-#define READ_ROWS 32 /* of a page */
+#define READ_ROWS  32  /* of a page */
+#define INBOX_ROWS 200 /* of the history, looked through for an outcome at once */
 
 /* ---- Records ----------------------------------------------------------- */
 
@@ -185,28 +186,28 @@ events_show(
 
 /* ---- Inbox ------------------------------------------------------------- */
 
-/* One page of an outcome, from behind *after. */
+/* Look through one page of the history, from *offset on (0: from the event itself), for what the
+ * event caused. *offset: where to go on; 0: nowhere. */
 static arvo_status
 inbox_page(
     struct redis_store *store, arvo_str subject, arvo_str source, arvo_str id, bool *out_found,
-    arvo_stored_event_fn each, void *user, int64_t *after, bool *out_on, arvo_error *err)
+    arvo_stored_event_fn each, void *user, int64_t *offset, arvo_error *err)
 {
     struct redis_call call;
     if (arvo__redis_call_init(store, &call, REDIS_INBOX) != ARVO_OK)
         return arvo__nomem(err);
     arvo__redis_arg(&call, subject);
     arvo__redis_arg_inbox(&call, source, id);
-    arvo__redis_arg_int(&call, *after);
-    arvo__redis_arg_int(&call, each != NULL ? READ_ROWS : 0);
+    arvo__redis_arg_int(&call, *offset);
+    arvo__redis_arg_int(&call, each != NULL ? INBOX_ROWS : 0);
     arvo_status st = arvo__redis_run(store, &call, "inbox", err);
-    const redisReply *rows =
-        st == ARVO_OK ? arvo__redis_at(call.reply, 2, REDIS_REPLY_ARRAY) : NULL;
     if (st == ARVO_OK) {
-        *out_found = arvo__redis_int_at(call.reply, 1) != 0;
-        *out_on = rows != NULL && rows->elements > 0;
+        const redisReply *rows = arvo__redis_at(call.reply, 2, REDIS_REPLY_ARRAY);
         bool goes_on = true;
-        st = events_show(store, rows, subject, "inbox", each, user, after, &goes_on, err);
-        *out_on = *out_on && goes_on && rows->elements == READ_ROWS;
+        int64_t last = 0;
+        *out_found = *out_found || arvo__redis_int_at(call.reply, 1) != 0;
+        st = events_show(store, rows, subject, "inbox", each, user, &last, &goes_on, err);
+        *offset = goes_on ? arvo__redis_int_at(call.reply, 3) : 0;
     }
     arvo__redis_call_fini(&call);
     return st;
@@ -219,12 +220,15 @@ arvo__redis_inbox_find(
 {
     struct redis_store *store = self;
     arvo_status st = arvo__memory_subject_check(subject, "inbox", err);
-    int64_t after = 0;
-    bool is_found = false, goes_on = true;
-    while (st == ARVO_OK && goes_on)
-        st = inbox_page(store, subject, source, id, &is_found, each, user, &after, &goes_on, err);
+    if (st != ARVO_OK)
+        return st;
+    int64_t offset = 0;
+    bool is_found = false;
+    do {
+        st = inbox_page(store, subject, source, id, &is_found, each, user, &offset, err);
+    } while (st == ARVO_OK && offset != 0);
     if (st == ARVO_OK)
-        *out_found = is_found || after != 0;
+        *out_found = is_found;
     return st;
 }
 

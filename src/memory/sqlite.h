@@ -78,7 +78,8 @@
       "INSERT INTO event (subject_id, direction, cause, time_ms, id, source, type, domains, "      \
       "event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                        \
     X(EVENT_GET, "SELECT " SQL_EVENT_COLUMNS " FROM event e WHERE e.seq = ?1")                     \
-    X(EVENT_FROM, "SELECT " SQL_EVENT_COLUMNS " FROM event e WHERE e.seq > ?1 ORDER BY e.seq")     \
+    X(OUTCOME, "SELECT seq FROM event INDEXED BY event_subject WHERE subject_id = ?1 "             \
+               "AND direction = 1 AND seq > ?2 AND cause = ?2 ORDER BY seq")                       \
     X(HISTORY, "SELECT e.seq FROM event e INDEXED BY event_subject WHERE e.subject_id = ?1 "       \
                "ORDER BY e.seq")                                                                   \
     X(INBOX_FIND, "SELECT seq FROM event INDEXED BY event_subject "                                \

@@ -2,7 +2,7 @@
  * the release of the lease in one transaction.
  *
  * What makes an event consumed is its own row (direction 0): the inbox is an
- * index over those rows, an outcome is the rows behind it whose `cause` it is.
+ * index over those rows, an outcome is the subject's rows whose `cause` it is.
  */
 
 #include "arvo_config.h"

@@ -208,7 +208,7 @@ arvo__sqlite_read_locked(
 
 /* ---- Listing events ---------------------------------------------------- */
 
-/* One turn: rows of a bound statement, into the arena. `cause` != 0: as long as it is theirs. */
+/* One turn: rows of a bound statement, into the arena. */
 struct event_rows {
     arvo_stored_event rows[READ_ROWS];
     size_t count;
@@ -217,16 +217,15 @@ struct event_rows {
 
 static arvo_status
 event_rows_read(
-    struct sqlite_conn *conn, sqlite3_stmt *stmt, size_t max, arvo_str subject, int64_t cause,
-    const char *what, arvo_arena *arena, struct event_rows *out, arvo_error *err)
+    struct sqlite_conn *conn, sqlite3_stmt *stmt, size_t max, arvo_str subject, const char *what,
+    arvo_arena *arena, struct event_rows *out, arvo_error *err)
 {
     arvo_status st = ARVO_OK;
     out->count = 0;
     out->is_end = false;
     while (st == ARVO_OK && !out->is_end && out->count < max) {
         const int code = arvo__sqlite_step(stmt);
-        if (code == SQLITE_DONE ||
-            (code == SQLITE_ROW && cause != 0 && sqlite3_column_int64(stmt, 2) != cause))
+        if (code == SQLITE_DONE)
             out->is_end = true;
         else if (code != SQLITE_ROW)
             st = arvo__sqlite_fail(conn, what, err);
@@ -240,40 +239,85 @@ event_rows_read(
     return st;
 }
 
-/* Show rows of `id`, which binds the seq to go on behind as its first parameter. */
+/* The places that a bound statement gives, 8 bytes each. */
 static arvo_status
-events_each(
-    struct sqlite_store *store, enum sqlite_statement id, int64_t after, size_t limit,
-    arvo_str subject, int64_t cause, const char *what, arvo_stored_event_fn each, void *user,
-    arvo_error *err)
+seqs_read(
+    struct sqlite_conn *conn, sqlite3_stmt *stmt, const char *what, arvo_buf *out, arvo_error *err)
+{
+    arvo_status st = ARVO_OK;
+    int code = arvo__sqlite_step(stmt);
+    while (code == SQLITE_ROW && out->status == ARVO_OK) {
+        const int64_t seq = sqlite3_column_int64(stmt, 0);
+        arvo_buf_append(out, &seq, sizeof(seq));
+        code = arvo__sqlite_step(stmt);
+    }
+    if (out->status != ARVO_OK)
+        st = arvo__buf_status(out, what, err);
+    else if (code != SQLITE_DONE)
+        st = arvo__sqlite_fail(conn, what, err);
+    (void)sqlite3_reset(stmt);
+    return st;
+}
+
+static arvo_status
+event_get(
+    struct sqlite_conn *conn, int64_t seq, arvo_str subject, const char *what, arvo_arena *arena,
+    struct event_rows *out, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_EVENT_GET);
+    if (!arvo__sqlite_bind_ints(stmt, 1, &seq, 1))
+        return arvo__sqlite_fail(conn, what, err);
+    return event_rows_read(conn, stmt, 1, subject, what, arena, out, err);
+}
+
+/* Show the subject's events at these places. */
+static arvo_status
+seqs_each(
+    struct sqlite_store *store, const arvo_buf *seqs, arvo_str subject, const char *what,
+    arvo_stored_event_fn each, void *user, arvo_error *err)
 {
     arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
     if (arena == NULL)
         return arvo__nomem(err);
-    struct event_rows rows = { 0 };
     arvo_status st = ARVO_OK;
-    while (st == ARVO_OK && !rows.is_end && limit > 0) {
-        const size_t max = limit < READ_ROWS ? limit : READ_ROWS;
-        arvo_arena_reset(arena);
+    bool go_on = true;
+    for (size_t at = 0; st == ARVO_OK && go_on && at < seqs->len; at += sizeof(int64_t)) {
         struct sqlite_conn *conn = NULL;
+        struct event_rows row;
+        int64_t seq;
+        memcpy(&seq, seqs->ptr + at, sizeof(seq));
+        arvo_arena_reset(arena);
         st = arvo__sqlite_reader_take(store, &conn, err);
-        if (st == ARVO_OK) {
-            sqlite3_stmt *stmt = arvo__sqlite_get(conn, id);
-            if (stmt == NULL || sqlite3_bind_int64(stmt, 1, after) != SQLITE_OK ||
-                (id == SQL_OUTBOX_LIST &&
-                 sqlite3_bind_int64(stmt, 2, (sqlite3_int64)max) != SQLITE_OK))
-                st = arvo__sqlite_fail(conn, what, err);
-            else
-                st = event_rows_read(conn, stmt, max, subject, cause, what, arena, &rows, err);
-            arvo__sqlite_reader_give(store, conn);
-        }
-        for (size_t i = 0; st == ARVO_OK && i < rows.count && limit > 0; i++) {
-            after = rows.rows[i].seq;
-            limit = each(user, &rows.rows[i]) ? limit - 1 : 0;
-        }
+        if (st != ARVO_OK)
+            break;
+        st = event_get(conn, seq, subject, what, arena, &row, err);
+        arvo__sqlite_reader_give(store, conn);
+        if (st == ARVO_OK && row.count == 1) /* else it was deleted meanwhile */
+            go_on = each(user, &row.rows[0]);
     }
     arvo_arena_free(arena);
     return st;
+}
+
+/* ---- Inbox and outbox -------------------------------------------------- */
+
+/* Where the consumed event lies (0: nowhere), and, with `outcome`, what it caused. */
+static arvo_status
+inbox_seqs(
+    struct sqlite_conn *conn, arvo_str subject, arvo_str source, arvo_str id, int64_t *out_seq,
+    arvo_buf *outcome, arvo_error *err)
+{
+    int64_t subject_id = 0;
+    arvo_status st = arvo__sqlite_subject_id(conn, subject, "inbox", &subject_id, err);
+    if (st == ARVO_OK && subject_id != 0)
+        st = arvo__sqlite_inbox_seq(conn, subject_id, source, id, "inbox", out_seq, err);
+    if (st != ARVO_OK || *out_seq == 0 || outcome == NULL)
+        return st;
+    const int64_t numbers[] = { subject_id, *out_seq };
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTCOME);
+    if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 2))
+        return arvo__sqlite_fail(conn, "inbox", err);
+    return seqs_read(conn, stmt, "inbox", outcome, err);
 }
 
 arvo_status
@@ -282,72 +326,80 @@ arvo__sqlite_inbox_find(
     arvo_stored_event_fn each, void *user, arvo_error *err)
 {
     struct sqlite_store *store = self;
-    int64_t subject_id = 0, seq = 0;
+    int64_t seq = 0;
     arvo_status st = arvo__memory_subject_check(subject, "inbox", err);
     if (st != ARVO_OK)
         return st;
 
+    arvo_buf outcome = { .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = store->allocator };
     struct sqlite_conn *conn = NULL;
     st = arvo__sqlite_reader_take(store, &conn, err);
-    if (st != ARVO_OK)
-        return st;
-    st = arvo__sqlite_subject_id(conn, subject, "inbox", &subject_id, err);
-    if (st == ARVO_OK && subject_id != 0)
-        st = arvo__sqlite_inbox_seq(conn, subject_id, source, id, "inbox", &seq, err);
-    arvo__sqlite_reader_give(store, conn);
-    if (st == ARVO_OK && seq != 0 && each != NULL)
-        st = events_each(
-            store, SQL_EVENT_FROM, seq, SIZE_MAX, subject, seq, "inbox", each, user, err);
+    if (st == ARVO_OK) {
+        st = inbox_seqs(conn, subject, source, id, &seq, each != NULL ? &outcome : NULL, err);
+        arvo__sqlite_reader_give(store, conn);
+    }
+    if (st == ARVO_OK && outcome.len > 0)
+        st = seqs_each(store, &outcome, subject, "inbox", each, user, err);
+    arvo_buf_fini(&outcome);
     if (st == ARVO_OK)
         *out_found = seq != 0;
     return st;
+}
+
+static arvo_status
+outbox_read(
+    struct sqlite_conn *conn, int64_t after, size_t max, arvo_arena *arena, struct event_rows *out,
+    arvo_error *err)
+{
+    const int64_t numbers[] = { after, (int64_t)max };
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_OUTBOX_LIST);
+    if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 2))
+        return arvo__sqlite_fail(conn, "outbox", err);
+    return event_rows_read(conn, stmt, max, ARVO_STR_NONE, "outbox", arena, out, err);
 }
 
 arvo_status
 arvo__sqlite_outbox_list(
     void *self, int64_t after, size_t limit, arvo_stored_event_fn each, void *user, arvo_error *err)
 {
-    return events_each(
-        self, SQL_OUTBOX_LIST, after, limit != 0 ? limit : SQL_ROWS_DEFAULT, ARVO_STR_NONE, 0,
-        "outbox", each, user, err);
+    struct sqlite_store *store = self;
+    size_t left = limit != 0 ? limit : SQL_ROWS_DEFAULT;
+    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
+    if (arena == NULL)
+        return arvo__nomem(err);
+    struct event_rows rows = { 0 };
+    arvo_status st = ARVO_OK;
+    while (st == ARVO_OK && !rows.is_end && left > 0) {
+        struct sqlite_conn *conn = NULL;
+        arvo_arena_reset(arena);
+        st = arvo__sqlite_reader_take(store, &conn, err);
+        if (st != ARVO_OK)
+            break;
+        st = outbox_read(conn, after, left < READ_ROWS ? left : READ_ROWS, arena, &rows, err);
+        arvo__sqlite_reader_give(store, conn);
+        for (size_t i = 0; st == ARVO_OK && i < rows.count && left > 0; i++) {
+            after = rows.rows[i].seq;
+            left = each(user, &rows.rows[i]) ? left - 1 : 0;
+        }
+    }
+    arvo_arena_free(arena);
+    return st;
 }
 
 /* ---- History ----------------------------------------------------------- */
 
-/* The places of all of a subject's events, in order; 8 bytes each. */
+/* The places of all of a subject's events, in order. */
 static arvo_status
 history_seqs(struct sqlite_conn *conn, arvo_str subject, arvo_buf *out, arvo_error *err)
 {
     int64_t subject_id = 0;
-    arvo_status st = arvo__sqlite_subject_id(conn, subject, "history", &subject_id, err);
+    const arvo_status st = arvo__sqlite_subject_id(conn, subject, "history", &subject_id, err);
     if (st != ARVO_OK || subject_id == 0)
         return st;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_HISTORY);
-    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, subject_id) != SQLITE_OK)
+    if (!arvo__sqlite_bind_ints(stmt, 1, &subject_id, 1))
         return arvo__sqlite_fail(conn, "history", err);
-    int code = arvo__sqlite_step(stmt);
-    while (code == SQLITE_ROW && out->status == ARVO_OK) {
-        const int64_t seq = sqlite3_column_int64(stmt, 0);
-        arvo_buf_append(out, &seq, sizeof(seq));
-        code = arvo__sqlite_step(stmt);
-    }
-    if (out->status != ARVO_OK)
-        st = arvo__buf_status(out, "history", err);
-    else if (code != SQLITE_DONE)
-        st = arvo__sqlite_fail(conn, "history", err);
-    (void)sqlite3_reset(stmt);
-    return st;
-}
-
-static arvo_status
-history_one(
-    struct sqlite_conn *conn, int64_t seq, arvo_str subject, arvo_arena *arena,
-    struct event_rows *out, arvo_error *err)
-{
-    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_EVENT_GET);
-    if (stmt == NULL || sqlite3_bind_int64(stmt, 1, seq) != SQLITE_OK)
-        return arvo__sqlite_fail(conn, "history", err);
-    return event_rows_read(conn, stmt, 1, subject, 0, "history", arena, out, err);
+    return seqs_read(conn, stmt, "history", out, err);
 }
 
 arvo_status
@@ -358,33 +410,16 @@ arvo__sqlite_history(
     arvo_status st = arvo__memory_subject_check(subject, "history", err);
     if (st != ARVO_OK)
         return st;
-    arvo_arena *arena = arvo_arena_new(&(arvo_arena_opts){ .allocator = store->allocator });
-    if (arena == NULL)
-        return arvo__nomem(err);
     arvo_buf seqs = { .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = store->allocator };
-
     struct sqlite_conn *conn = NULL;
     st = arvo__sqlite_reader_take(store, &conn, err);
     if (st == ARVO_OK) {
         st = history_seqs(conn, subject, &seqs, err);
         arvo__sqlite_reader_give(store, conn);
     }
-    bool go_on = true;
-    for (size_t at = 0; st == ARVO_OK && go_on && at < seqs.len; at += sizeof(int64_t)) {
-        struct event_rows row;
-        int64_t seq;
-        memcpy(&seq, seqs.ptr + at, sizeof(seq));
-        arvo_arena_reset(arena);
-        st = arvo__sqlite_reader_take(store, &conn, err);
-        if (st != ARVO_OK)
-            break;
-        st = history_one(conn, seq, subject, arena, &row, err);
-        arvo__sqlite_reader_give(store, conn);
-        if (st == ARVO_OK && row.count == 1) /* else it was deleted meanwhile */
-            go_on = each(user, &row.rows[0]);
-    }
+    if (st == ARVO_OK)
+        st = seqs_each(store, &seqs, subject, "history", each, user, err);
     arvo_buf_fini(&seqs);
-    arvo_arena_free(arena);
     return st;
 }
 

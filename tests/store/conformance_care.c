@@ -699,6 +699,58 @@ test_store__loaded_store_works_on(void **state)
         f->ops->dead_retry(f->self, rows->rows[rows->count - 1].row.event.seq, &f->err));
 }
 
+/* Rows of other subjects, and of another event of the same one, lie between an event and what it
+ * produced: in a store that draws its seqs before it commits they do. */
+static void
+test_store__loaded_outcome_may_be_interleaved(void **state)
+{
+    static const struct {
+        const char *subject, *id;
+        int64_t cause; /* 0: consumed */
+    } events[] = {
+        { "one", "a", 0 },   { "one", "b", 0 },   { "two", "c", 0 },
+        { "one", "a-1", 1 }, { "two", "c-1", 3 }, { "one", "b-1", 2 },
+        { "one", "a-2", 1 }, { "two", "d", 0 },   { "one", "a-3", 1 },
+    };
+    static const struct {
+        const char *subject, *id;
+        size_t count;
+        int64_t seqs[3];
+    } expected[] = {
+        { "one", "a", 3, { 4, 7, 9 } },
+        { "one", "b", 1, { 6 } },
+        { "two", "c", 1, { 5 } },
+        { "two", "d", 0, { 0 } },
+    };
+    struct fixture *f = *state;
+    NEED_DUMP(f);
+    NEED(f, inbox_find);
+    struct rows *rows = rows_new(f);
+    rows->rows[rows->count++] =
+        (arvo_row){ .kind = ARVO_ROW_STORE, .newest_seq = ARVO_COUNT_OF(events) };
+    for (size_t i = 0; i < ARVO_COUNT_OF(events); i++) {
+        arvo_row *row = &rows->rows[rows->count++];
+        *row = (arvo_row){ .kind = ARVO_ROW_EVENT, .cause = events[i].cause };
+        row->row.event = store_event(events[i].id);
+        row->row.event.seq = (int64_t)i + 1;
+        row->row.event.direction = events[i].cause == 0 ? ARVO_CONSUMED : ARVO_PRODUCED;
+        row->row.event.subject = arvo_str_from(events[i].subject);
+        row->row.event.time_ms = START_MS;
+    }
+    assert_status(f, ARVO_OK, f->ops->load(f->self, give_row, rows, &f->err));
+    for (size_t i = 0; i < ARVO_COUNT_OF(expected); i++) {
+        struct seen seen = { .f = f };
+        const arvo_str subject = arvo_str_from(expected[i].subject);
+        assert_true(consumed(f, subject, "com.test", expected[i].id, &seen));
+        assert_int_equal(seen.count, expected[i].count);
+        for (size_t k = 0; k < seen.count; k++) {
+            assert_int_equal(seen.rows[k].seq, expected[i].seqs[k]);
+            assert_str(seen.rows[k].subject, subject);
+            assert_event(&seen.rows[k], &rows->rows[expected[i].seqs[k]].row.event);
+        }
+    }
+}
+
 static void
 test_store__load_needs_an_empty_store(void **state)
 {
@@ -978,6 +1030,7 @@ const struct CMUnitTest store_care_tests[] = {
     CASE(dump_shows_everything_in_order),
     CASE(load_makes_the_same_store),
     CASE(loaded_store_works_on),
+    CASE(loaded_outcome_may_be_interleaved),
     CASE(load_needs_an_empty_store),
     CASE(load_that_breaks_off_leaves_nothing),
     CASE(load_refuses_rows_that_do_not_fit),
