@@ -2,7 +2,7 @@
 
 _arvo_options() {
     case "$1" in
-    run) echo "--event --store --follow --json --metrics-file --violations --help" ;;
+    run) echo "--event --store --follow --json --metrics-file --trace --violations --help" ;;
     work) echo "--store --threads --claim-ms --lease-ms --mocks --no-mocks --until-idle --json --help" ;;
     "machine check") echo "--json --sarif --strict --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
@@ -29,6 +29,7 @@ _arvo_options() {
     "subject decode") echo "--json --help" ;;
     ps) echo "--store --orchestrator --status --json --help" ;;
     show | history) echo "--store --json --help" ;;
+    trace) echo "--store --json --svg --help" ;;
     "dlq list" | "dlq show") echo "--store --json --help" ;;
     "dlq retry" | "dlq drop") echo "--store --all --json --help" ;;
     purge) echo "--store --older-than --status --orchestrator --dry-run --json --help" ;;
@@ -42,7 +43,7 @@ _arvo_options() {
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run work machine contract schema event subject ps show history dlq purge backup restore export import store sim bench version help"
+    local verbs="run work machine contract schema event subject ps show history trace dlq purge backup restore export import store sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 

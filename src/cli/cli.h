@@ -85,7 +85,7 @@ extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_m
     cli_event_validate, cli_event_send, cli_work, cli_subject_new, cli_subject_child,
     cli_subject_decode, cli_ps, cli_show, cli_history, cli_purge, cli_backup, cli_restore,
     cli_export, cli_import, cli_store_check, cli_store_migrate, cli_store_stats, cli_dlq_list,
-    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim;
+    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim, cli_trace;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -304,11 +304,58 @@ size_t cli_width(const char *text);
 /** A state value in one line: `a.b`, `a.(x.y | z.w)`. */
 const char *cli_state_text(const arvo_json *value);
 
+/** Append `text` so that it is text in HTML and XML too. */
+void cli_markup(arvo_buf *out, arvo_str text);
+
+/** Columns to draw in: of the terminal, or CLI_DRAW_COLUMNS elsewhere; never very few. */
+size_t cli_columns(void);
+
 /** The names in a JSON array of domains, joined by commas. */
 const char *cli_domains_text(arvo_str domains);
 
 /** `text` as one word for a shell. */
 const char *cli_quoted(arvo_str text);
+
+/* ---- Drawing time --------------------------------------------------------------------- */
+
+#define CLI_DRAW_COLUMNS     120u
+#define CLI_DRAW_COLUMNS_MIN 24u
+
+/** Whether the locale's encoding is UTF-8; else what is drawn is plain ASCII. */
+bool cli_is_utf8(void);
+
+/** "0.123 ms", "1.25 s", "2 h 05 min"; in the arena, as all texts here. */
+const char *cli_duration(int64_t ns);
+/** The same of what was measured in milliseconds. */
+const char *cli_duration_ms(int64_t ms);
+
+/** An event's time, in milliseconds since the epoch. False: not a date-time. */
+bool cli_time_parse(arvo_str text, int64_t *out_ms);
+
+/** At most `columns` (at least 1) of the text, then with `mark` as the last of them. */
+const char *cli_cut(const char *text, size_t columns, const char *mark);
+/** Exactly `columns`: cut, or filled with blanks. */
+const char *cli_fit(const char *text, size_t columns);
+
+/* What stands before a line of a tree, and before those of its children. */
+typedef struct cli_branch {
+    const char *here, *below;
+} cli_branch;
+
+/** `prefix`: the parent's `below`; NULL: it is the root. What would stand further right than
+ * `columns` stands beside its parent. */
+cli_branch cli_branch_of(const char *prefix, bool is_last, size_t columns);
+
+/* A stretch of time, in any unit. */
+typedef struct cli_part {
+    int64_t from, to;
+    bool is_wait;
+} cli_part;
+
+/** The parts on a line of `width` columns that stands for [from, to], without blanks at its end: a
+ * column is full where at least half of it is work, half full where less is, and dotted where all
+ * is waiting. */
+const char *cli_bar(const cli_part *parts, size_t count, int64_t from, int64_t to, size_t width);
 
 /* ---- Building JSON ------------------------------------------------------------------- */
 

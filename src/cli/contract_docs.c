@@ -32,11 +32,13 @@ typedef struct page {
 static void
 put_text(page *p, const char *text)
 {
+    if (p->html) {
+        cli_markup(&p->text, arvo_str_from(text));
+        return;
+    }
     for (; *text != '\0'; text++) {
         const char c = *text;
-        if (p->html && (c == '<' || c == '>' || c == '&' || c == '"'))
-            arvo_buf_printf(&p->text, "&#%d;", c);
-        else if (!p->html && c != '\0' && strchr("\\`*_[]<>|#", c) != NULL)
+        if (strchr("\\`*_[]<>|#", c) != NULL)
             arvo_buf_printf(&p->text, "\\%c", c);
         else
             arvo_buf_append_char(&p->text, c == '\n' ? ' ' : c);
@@ -94,13 +96,7 @@ put_block(page *p, const char *language, arvo_str text)
         return;
     }
     arvo_buf_printf(&p->text, "<pre class=\"%s\">", language);
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (c == '<' || c == '>' || c == '&')
-            arvo_buf_printf(&p->text, "&#%d;", c);
-        else
-            arvo_buf_append_char(&p->text, c);
-    }
+    cli_markup(&p->text, text);
     arvo_buf_append_str(&p->text, ARVO_STR("</pre>\n"));
 }
 

@@ -188,6 +188,25 @@ cli_width(const char *text)
     return width;
 }
 
+size_t
+cli_columns(void)
+{
+    const size_t columns = output.width != 0 ? output.width : CLI_DRAW_COLUMNS;
+    return columns > CLI_DRAW_COLUMNS_MIN ? columns : CLI_DRAW_COLUMNS_MIN;
+}
+
+void
+cli_markup(arvo_buf *out, arvo_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (c == '<' || c == '>' || c == '&' || c == '"')
+            arvo_buf_printf(out, "&#%d;", c);
+        else
+            arvo_buf_append_char(out, c);
+    }
+}
+
 static void
 state_append(arvo_buf *out, const arvo_json *value)
 {

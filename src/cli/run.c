@@ -16,6 +16,7 @@ struct run_opts {
     const char *violations;
     const char *metrics_file;
     bool follow;
+    bool trace;
     bool json;
 };
 
@@ -29,6 +30,8 @@ static const cli_option run_options[] = {
     { "json", CLI_FLAG, NULL, offsetof(struct run_opts, json), "for programs, as said above" },
     { "metrics-file", CLI_TEXT, "FILE", offsetof(struct run_opts, metrics_file),
       "write what was counted at the end, for Prometheus' node exporter" },
+    { "trace", CLI_FLAG, NULL, offsetof(struct run_opts, trace),
+      "draw at the end what took how long: the tree of spans, over time" },
     { "violations", CLI_TEXT, "MODE", offsetof(struct run_opts, violations),
       "event (default): a contract violation is answered by an error event; return: it fails" },
     { 0 },
@@ -214,6 +217,9 @@ run_check(const struct run_opts *opts)
         cli_error("run: --violations %s: must be event or return", opts->violations);
     else if (opts->event == NULL && !opts->follow)
         cli_error("run: needs --event FILE (or, to finish an interrupted run, --follow alone)");
+    else if (opts->trace && opts->json)
+        cli_error(
+            "run: --trace draws for people: leave out --json, or export the spans (OTEL_...)");
     else
         return true;
     return false;
@@ -244,7 +250,8 @@ run_with_store(
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
                           : ARVO_VIOLATIONS_EVENT,
-        .telemetry = cli_telemetry_open(opts->metrics_file),
+        .telemetry = opts->trace ? spans_open(cli_telemetry_open(opts->metrics_file))
+                                 : cli_telemetry_open(opts->metrics_file),
         .on_event = run_on_event,
         .user = &trace,
     };
@@ -257,6 +264,8 @@ run_with_store(
     const int exit_code = opts->follow ? run_follow(&trace, runtime, event)
                                        : run_once(app, runtime, event, opts->json);
     arvo_app_stop(runtime);
+    if (opts->trace)
+        spans_print();
     cli_telemetry_close();
     return exit_code;
 }

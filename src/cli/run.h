@@ -41,6 +41,13 @@ void trace_event(struct trace *trace, const arvo_delivery *delivery);
 /** The instances that were touched and, as text, what those that wait are waiting for. */
 int trace_end(struct trace *trace);
 
+/** A listener that keeps the spans of this thread, and hands everything on to `next` (nullable).
+ * Until spans_print(); `next` itself when there is no memory for it, which was said. */
+const arvo_telemetry *spans_open(const arvo_telemetry *next);
+
+/** Draw them as a tree over time, and forget them. */
+void spans_print(void);
+
 /** Text for what one execution came to: state, or why not. */
 const char *trace_outcome(const arvo_result *result);
 
