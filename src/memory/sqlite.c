@@ -19,8 +19,8 @@
  *
  * Files: sqlite_open.c whose file, schema, migration; sqlite_conn.c connections,
  * sqlite_statement.c their statements and errors; sqlite_writer.c the queue of
- * writes; sqlite_lease.c, sqlite_commit.c, sqlite_read.c, sqlite_outbox.c,
- * sqlite_care.c and sqlite_dump.c the operations.
+ * writes; sqlite_cache.c what was read and written last; sqlite_lease.c, sqlite_commit.c,
+ * sqlite_read.c, sqlite_outbox.c, sqlite_care.c and sqlite_dump.c the operations.
  */
 
 #include "arvo_config.h"
@@ -38,6 +38,7 @@ sqlite_close(void *self)
 {
     struct sqlite_store *store = self;
     arvo__sqlite_checkpoint_fini(&store->checkpoint);
+    arvo__sqlite_cache_fini(&store->cache, store->allocator);
     arvo__sqlite_readers_fini(store);
     arvo__sqlite_writer_fini(&store->writer);
     arvo__sqlite_shared_close(store);
@@ -117,6 +118,7 @@ sqlite_store_new(
     if (pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
         !arvo__sqlite_readers_init(&store->readers) ||
         !arvo__sqlite_checkpoint_init(&store->checkpoint) ||
+        !arvo__sqlite_cache_init(&store->cache, allocator) ||
         !arvo__sqlite_writer_init(&store->writer))
         st = arvo__nomem(err);
     if (st == ARVO_OK)

@@ -4,8 +4,8 @@
  * (arvo__sqlite_job): those that are asked for at the same time share a
  * transaction. sqlite.c draws the layout, sqlite_writer.c the queue.
  *
- * Locks: the gate's, the writer's and the readers' mutexes are never held
- * together, nor while SQLite works.
+ * Locks: the gate's, the writer's, the readers' and the cache's mutexes are never
+ * held together, nor while SQLite works.
  */
 #ifndef ARVO_SRC_MEMORY_SQLITE_H
 #define ARVO_SRC_MEMORY_SQLITE_H
@@ -27,6 +27,8 @@
 #define SQL_CHECKPOINT_OPTIONS "PRAGMA synchronous=FULL"
 #define SQL_READER_OPTIONS     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
 #define SQL_LEASES_MAX         8192u /* held at once, by all processes together */
+#define SQL_INBOX_KEYS_MAX     32u   /* consumed events of a subject that the cache knows */
+#define SQL_INBOX_ROWS_MAX     16    /* of them read from the file for it */
 #define SQL_ROWS_DEFAULT       ((size_t)1000)
 #define SQL_PATH_BYTES_MAX     ((size_t)4096)
 #define SQL_APPLICATION_ID     0x4172766f /* "Arvo" */
@@ -63,7 +65,7 @@
       "SELECT " SQL_RECORD_COLUMNS " FROM instance i INDEXED BY instance_status "                  \
       "JOIN subject s ON s.id = i.id WHERE i.id > ?1 AND i.status = ?2 "                           \
       "AND (?3 IS NULL OR i.orchestrator = ?3) ORDER BY i.id LIMIT ?4")                            \
-    X(INSTANCE_HEAD, "SELECT revision, status FROM instance WHERE id = ?1")                        \
+    X(INSTANCE_HEAD, "SELECT revision FROM instance WHERE id = ?1")                                \
     X(INSTANCE_ADD,                                                                                \
       "INSERT INTO instance (id, revision, fence, updated_ms, parent_subject, orchestrator, "      \
       "version, definition, value, last_error, input, state, status, created_ms) "                 \
@@ -71,7 +73,7 @@
     X(INSTANCE_UPDATE,                                                                             \
       "UPDATE instance SET revision = ?2, fence = ?3, updated_ms = ?4, parent_subject = ?5, "      \
       "orchestrator = ?6, version = ?7, definition = ?8, value = ?9, last_error = ?10, "           \
-      "input = ?11, state = ?12 WHERE id = ?1")                                                    \
+      "input = ?11, state = ?12 WHERE id = ?1 AND revision = ?2 - 1 AND status = ?13")             \
     X(INSTANCE_STATUS, "UPDATE instance SET status = ?2 WHERE id = ?1")                            \
     X(DEFINITION_ADD, "INSERT OR IGNORE INTO definition (hash, document) VALUES (?1, ?2)")         \
     X(EVENT_ADD,                                                                                   \
@@ -82,6 +84,10 @@
                "AND direction = 1 AND seq > ?2 AND cause = ?2 ORDER BY seq")                       \
     X(HISTORY, "SELECT e.seq FROM event e INDEXED BY event_subject WHERE e.subject_id = ?1 "       \
                "ORDER BY e.seq")                                                                   \
+    X(LOCKED_READ, "SELECT " SQL_RECORD_COLUMNS ", s.id FROM subject s LEFT JOIN instance i "      \
+                   "ON i.id = s.id WHERE s.hash = ?1 AND s.subject = ?2")                          \
+    X(INBOX_ROWS, "SELECT source, id FROM event INDEXED BY event_subject "                         \
+                  "WHERE subject_id = ?1 AND direction = 0 LIMIT ?2")                              \
     X(INBOX_FIND, "SELECT seq FROM event INDEXED BY event_subject "                                \
                   "WHERE subject_id = ?1 AND direction = 0 AND source = ?2 AND id = ?3")           \
     X(OUTBOX_ADD,                                                                                  \
@@ -231,6 +237,22 @@ struct sqlite_writer {
     atomic_uint_fast64_t commits, transactions; /* for stats */
 };
 
+/* The events that a subject has consumed, by hashes of their keys. */
+struct sqlite_inbox {
+    bool is_whole; /* there are no others */
+    uint32_t count;
+    uint64_t keys[SQL_INBOX_KEYS_MAX];
+};
+
+/* Records as they are in the file (sqlite_cache.c). */
+struct sqlite_cache {
+    size_t bytes_max;      /* of all entries; a test makes it small */
+    pthread_mutex_t mutex; /* guards the rest */
+    struct sqlite_entry **buckets;
+    struct sqlite_entry *newest, *oldest; /* by last use */
+    size_t bytes;
+};
+
 /* The thread that shortens the log. */
 struct sqlite_checkpoint {
     int step_pages, max_pages; /* of the log; a test makes them small */
@@ -262,6 +284,7 @@ struct sqlite_store {
     struct sqlite_writer writer; /* of mode=ro: it only opened the file */
     struct sqlite_readers readers;
     struct sqlite_checkpoint checkpoint;
+    struct sqlite_cache cache;
 
     /* Who in this process holds or waits for a subject; in front of the leases in the file. */
     pthread_mutex_t gate_mutex;
@@ -395,6 +418,31 @@ uint32_t arvo__sqlite_commits_seen(struct sqlite_store *store);
 void arvo__sqlite_commits_tell(struct sqlite_store *store);
 void arvo__sqlite_commits_wait(struct sqlite_store *store, uint32_t seen, int64_t timeout_ms);
 
+/* A number that changes before anything of the subject does, in any process; now and then also
+ * because another one changes. */
+uint32_t arvo__sqlite_stamp(const struct sqlite_store *store, arvo_str subject);
+void arvo__sqlite_stamp_change(struct sqlite_store *store, arvo_str subject);
+
+/* ---- sqlite_cache.c ---------------------------------------------------- */
+
+bool arvo__sqlite_cache_init(struct sqlite_cache *cache, const arvo_allocator *allocator);
+void arvo__sqlite_cache_fini(struct sqlite_cache *cache, const arvo_allocator *allocator);
+/* Record and inbox of a subject that is locked. false: the file has to be asked. */
+bool arvo__sqlite_cache_get(
+    struct sqlite_store *store, const arvo_lock_request *request, arvo_arena *arena,
+    arvo_locked *out);
+/* What was read from the file, or written to it, since the stamp was looked at; the subject is
+ * locked. Memory that is not to be had costs the entry only. */
+void arvo__sqlite_cache_put(
+    struct sqlite_store *store, uint32_t stamp, const arvo_record *record,
+    const struct sqlite_inbox *inbox);
+/* What a commit to this revision leaves as it is. */
+bool arvo__sqlite_cache_peek(
+    struct sqlite_store *store, arvo_str subject, uint64_t revision, int64_t *out_created_ms,
+    struct sqlite_inbox *out_inbox);
+uint64_t arvo__sqlite_inbox_key(arvo_str source, arvo_str id);
+void arvo__sqlite_inbox_add(struct sqlite_inbox *inbox, uint64_t key);
+
 /* ---- sqlite_lease.c ---------------------------------------------------- */
 
 arvo_status arvo__sqlite_lock(
@@ -425,7 +473,8 @@ arvo_status arvo__sqlite_write(
     const arvo_lease *lease, arvo_error *err);
 /* The subject's number, made when it is new. */
 arvo_status arvo__sqlite_subject_put(
-    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err);
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, bool *out_is_new,
+    arvo_error *err);
 /* A row at the end of its subject. */
 bool arvo__sqlite_outbox_add(struct sqlite_conn *conn, int64_t seq, int64_t subject_id);
 

@@ -211,6 +211,8 @@ purge_run(struct sqlite_conn *conn, void *context, arvo_error *err)
             return arvo__sqlite_fail(conn, "purge", err);
         const int code = arvo__sqlite_step(stmt);
         const bool is_held = code == SQLITE_ROW && purge_is_held(conn->store, stmt, 0);
+        if (code == SQLITE_ROW && !is_held)
+            arvo__sqlite_stamp_change(conn->store, arvo__sqlite_column_str(stmt, 0));
         (void)sqlite3_reset(stmt);
         if (code == SQLITE_DONE || is_held)
             continue; /* it has moved meanwhile */

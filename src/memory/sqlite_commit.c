@@ -19,10 +19,12 @@
 
 arvo_status
 arvo__sqlite_subject_put(
-    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, arvo_error *err)
+    struct sqlite_conn *conn, arvo_str subject, const char *what, int64_t *out, bool *out_is_new,
+    arvo_error *err)
 {
     const arvo_status st = arvo__sqlite_subject_id(conn, subject, what, out, err);
-    if (st != ARVO_OK || *out != 0)
+    *out_is_new = st == ARVO_OK && *out == 0;
+    if (!*out_is_new)
         return st;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_SUBJECT_ADD);
     if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, subject) || !arvo__sqlite_run(stmt))
@@ -31,54 +33,57 @@ arvo__sqlite_subject_put(
     return ARVO_OK;
 }
 
-/* The stored revision (0: none), and whether the status is going to change. */
+/* ARVO_E_STALE unless this is the stored revision (0: none). */
 static arvo_status
 commit_head(
-    struct sqlite_conn *conn, int64_t subject_id, arvo_str status, uint64_t *out_revision,
-    bool *out_same_status, arvo_error *err)
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, arvo_error *err)
 {
-    *out_revision = 0;
-    *out_same_status = false;
-    if (subject_id == 0)
-        return ARVO_OK;
+    uint64_t revision = 0;
     sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INSTANCE_HEAD);
     if (!arvo__sqlite_bind_ints(stmt, 1, &subject_id, 1))
         return arvo__sqlite_fail(conn, COMMIT, err);
     const int code = arvo__sqlite_step(stmt);
     arvo_status st = ARVO_OK;
-    if (code == SQLITE_ROW) {
-        *out_revision = (uint64_t)sqlite3_column_int64(stmt, 0);
-        *out_same_status = arvo_str_equal(arvo__sqlite_column_str(stmt, 1), status);
-    } else if (code != SQLITE_DONE) {
+    if (code == SQLITE_ROW)
+        revision = (uint64_t)sqlite3_column_int64(stmt, 0);
+    else if (code != SQLITE_DONE)
         st = arvo__sqlite_fail(conn, COMMIT, err);
-    }
     (void)sqlite3_reset(stmt);
+    if (st == ARVO_OK && revision != commit->previous_revision)
+        return arvo__fail(
+            err, ARVO_E_STALE,
+            "%s: commit: the record has revision %llu now, not %llu: read it again",
+            conn->store->path, (unsigned long long)revision,
+            (unsigned long long)commit->previous_revision);
     return st;
 }
 
+/* SQL_INSTANCE_ADD, or SQL_INSTANCE_UPDATE, which finds only the record that is expected. */
 static arvo_status
 commit_record_put(
-    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, bool is_same_status,
-    int64_t now, arvo_error *err)
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t now,
+    enum sqlite_statement statement, bool *out_found, arvo_error *err)
 {
     const arvo_record *record = commit->record;
-    const bool is_new = commit->previous_revision == 0;
     const int64_t numbers[] = { subject_id, (int64_t)commit->previous_revision + 1,
                                 (int64_t)commit->lease->fence, now };
     const arvo_str texts[] = { record->parent_subject, record->orchestrator, record->version,
                                record->definition,     record->value,        record->last_error,
                                record->input,          record->state,        record->status };
-    sqlite3_stmt *stmt = arvo__sqlite_get(conn, is_new ? SQL_INSTANCE_ADD : SQL_INSTANCE_UPDATE);
-
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, statement);
     if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 4) ||
-        !arvo__sqlite_bind_strs(stmt, 5, texts, is_new ? 9 : 8) || !arvo__sqlite_run(stmt))
+        !arvo__sqlite_bind_strs(stmt, 5, texts, 9) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
-    if (is_new || is_same_status)
-        return ARVO_OK;
-    /* Apart, because it is indexed: most steps leave it, and the index, as they are. */
-    stmt = arvo__sqlite_get(conn, SQL_INSTANCE_STATUS);
+    *out_found = sqlite3_changes(conn->db) == 1;
+    return ARVO_OK;
+}
+
+static arvo_status
+commit_status(struct sqlite_conn *conn, int64_t subject_id, const arvo_str *status, arvo_error *err)
+{
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INSTANCE_STATUS);
     if (!arvo__sqlite_bind_ints(stmt, 1, &subject_id, 1) ||
-        !arvo__sqlite_bind_strs(stmt, 2, &record->status, 1) || !arvo__sqlite_run(stmt))
+        !arvo__sqlite_bind_strs(stmt, 2, status, 1) || !arvo__sqlite_run(stmt))
         return arvo__sqlite_fail(conn, COMMIT, err);
     return ARVO_OK;
 }
@@ -98,24 +103,29 @@ commit_definition(struct sqlite_conn *conn, const arvo_commit *commit, arvo_erro
 
 static arvo_status
 commit_record(
-    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t now,
-    arvo_error *err)
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, bool is_new_subject,
+    int64_t now, arvo_error *err)
 {
-    uint64_t revision = 0;
-    bool is_same_status = false;
-    arvo_status st =
-        commit_head(conn, subject_id, commit->record->status, &revision, &is_same_status, err);
-    if (st != ARVO_OK)
+    bool found = false;
+    arvo_status st = commit_definition(conn, commit, err);
+    if (st == ARVO_OK && commit->previous_revision == 0) {
+        if (!is_new_subject)
+            st = commit_head(conn, commit, subject_id, err);
+        if (st == ARVO_OK)
+            st = commit_record_put(conn, commit, subject_id, now, SQL_INSTANCE_ADD, &found, err);
         return st;
-    if (revision != commit->previous_revision)
-        return arvo__fail(
-            err, ARVO_E_STALE,
-            "%s: commit: the record has revision %llu now, not %llu: read it again",
-            conn->store->path, (unsigned long long)revision,
-            (unsigned long long)commit->previous_revision);
-    st = commit_definition(conn, commit, err);
+    }
     if (st == ARVO_OK)
-        st = commit_record_put(conn, commit, subject_id, is_same_status, now, err);
+        st = commit_record_put(conn, commit, subject_id, now, SQL_INSTANCE_UPDATE, &found, err);
+    if (st != ARVO_OK || found)
+        return st;
+    /* Another revision, or another status. That is indexed: most steps leave it, and the index, as
+     * they are, so it is written apart. */
+    st = commit_head(conn, commit, subject_id, err);
+    if (st == ARVO_OK)
+        st = commit_status(conn, subject_id, &commit->record->status, err);
+    if (st == ARVO_OK)
+        st = commit_record_put(conn, commit, subject_id, now, SQL_INSTANCE_UPDATE, &found, err);
     return st;
 }
 
@@ -137,21 +147,18 @@ commit_event(
 }
 
 static arvo_status
-commit_consumed(
-    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, int64_t now,
-    int64_t *out_seq, arvo_error *err)
+commit_inbox(
+    struct sqlite_conn *conn, const arvo_commit *commit, int64_t subject_id, arvo_error *err)
 {
     const arvo_stored_event *event = commit->consumed;
     int64_t before = 0;
     const arvo_status st =
         arvo__sqlite_inbox_seq(conn, subject_id, event->source, event->id, COMMIT, &before, err);
-    if (st != ARVO_OK)
-        return st;
-    if (before != 0)
+    if (st == ARVO_OK && before != 0)
         return arvo__fail(
             err, ARVO_E_EXISTS, "%s: commit: event %.*s of %.*s was consumed before",
             conn->store->path, ARVO_FMT(event->id), ARVO_FMT(event->source));
-    return commit_event(conn, subject_id, event, ARVO_CONSUMED, 0, now, out_seq, err);
+    return st;
 }
 
 bool
@@ -193,28 +200,46 @@ commit_outbox_done(struct sqlite_conn *conn, int64_t seq, arvo_error *err)
 
 /* ---- The whole --------------------------------------------------------- */
 
+struct commit_batch {
+    const arvo_commit *commits;
+    size_t count;
+    int64_t now;         /* of the last one; so is the next */
+    bool is_new_subject; /* it has consumed nothing before */
+};
+
+/* What can be refused comes first: a transaction in which a job was refused goes on when that job
+ * has written nothing. */
 static arvo_status
-commit_one(struct sqlite_conn *conn, const arvo_commit *commit, arvo_error *err)
+commit_one(
+    struct sqlite_conn *conn, const arvo_commit *commit, struct commit_batch *batch,
+    arvo_error *err)
 {
     const arvo_platform *platform = conn->store->platform;
     const int64_t now = platform->time_ms(platform->self);
     const bool has_events = commit->consumed != NULL || commit->produced_count > 0;
+    bool is_new = false;
     int64_t subject_id = 0, cause = 0;
     arvo_status st = ARVO_OK;
 
     if (commit->lease != NULL)
         st =
             arvo__sqlite_shared_commit_begin(conn->store, commit->subject, commit->lease, now, err);
-    if (st == ARVO_OK && (commit->record != NULL || has_events))
-        st = arvo__sqlite_subject_put(conn, commit->subject, COMMIT, &subject_id, err);
-    if (st == ARVO_OK && commit->consumed != NULL)
-        st = commit_consumed(conn, commit, subject_id, now, &cause, err);
+    if (st == ARVO_OK && (commit->record != NULL || has_events)) {
+        arvo__sqlite_stamp_change(conn->store, commit->subject);
+        st = arvo__sqlite_subject_put(conn, commit->subject, COMMIT, &subject_id, &is_new, err);
+    }
+    if (st == ARVO_OK && commit->consumed != NULL && !is_new)
+        st = commit_inbox(conn, commit, subject_id, err);
     if (st == ARVO_OK && commit->record != NULL)
-        st = commit_record(conn, commit, subject_id, now, err);
+        st = commit_record(conn, commit, subject_id, is_new, now, err);
+    if (st == ARVO_OK && commit->consumed != NULL)
+        st = commit_event(conn, subject_id, commit->consumed, ARVO_CONSUMED, 0, now, &cause, err);
     if (st == ARVO_OK)
         st = commit_produced(conn, commit, subject_id, cause, now, err);
     if (st == ARVO_OK && commit->outbox_done != 0)
         st = commit_outbox_done(conn, commit->outbox_done, err);
+    batch->now = now;
+    batch->is_new_subject = is_new;
     return st;
 }
 
@@ -231,18 +256,13 @@ commit_remember(struct sqlite_writer *writer, const arvo_commit *commit)
     writer->pending_definition[hash.len] = '\0';
 }
 
-struct commit_batch {
-    const arvo_commit *commits;
-    size_t count;
-};
-
 static arvo_status
 commit_run(struct sqlite_conn *conn, void *context, arvo_error *err)
 {
-    const struct commit_batch *batch = context;
+    struct commit_batch *batch = context;
     arvo_status st = ARVO_OK;
     for (size_t i = 0; st == ARVO_OK && i < batch->count; i++)
-        st = commit_one(conn, &batch->commits[i], err);
+        st = commit_one(conn, &batch->commits[i], batch, err);
     for (size_t i = 0; st == ARVO_OK && i < batch->count; i++)
         commit_remember(&conn->store->writer, &batch->commits[i]);
     return st;
@@ -259,6 +279,27 @@ commit_bytes(const arvo_commit *commits, size_t count)
             bytes += commits[i].produced[k].json.len;
     }
     return bytes;
+}
+
+/* Keep what was written, for the next execution of this subject. */
+static void
+commit_keep(struct sqlite_store *store, const struct commit_batch *batch)
+{
+    const arvo_commit *commit = &batch->commits[0];
+    const uint64_t previous = commit->previous_revision;
+    struct sqlite_inbox inbox = { .is_whole = true };
+    arvo_record record = *commit->record;
+    record.created_ms = batch->now;
+    if ((previous != 0 || !batch->is_new_subject) &&
+        !arvo__sqlite_cache_peek(store, commit->subject, previous, &record.created_ms, &inbox))
+        return;
+    if (commit->consumed != NULL)
+        arvo__sqlite_inbox_add(
+            &inbox, arvo__sqlite_inbox_key(commit->consumed->source, commit->consumed->id));
+    record.updated_ms = batch->now;
+    record.revision = previous + 1;
+    record.fence = commit->lease->fence;
+    arvo__sqlite_cache_put(store, arvo__sqlite_stamp(store, commit->subject), &record, &inbox);
 }
 
 /* What is behind the transaction, whatever came of it. */
@@ -282,7 +323,7 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
     if (st != ARVO_OK)
         return st;
 
-    struct commit_batch batch = { commits, count };
+    struct commit_batch batch = { .commits = commits, .count = count };
     struct sqlite_job job;
     job.run = commit_run;
     job.context = &batch;
@@ -294,6 +335,8 @@ arvo__sqlite_commit(void *self, const arvo_commit *commits, size_t count, arvo_e
     st = arvo__sqlite_job(store, &job, err);
     if (st == ARVO_OK)
         atomic_fetch_add_explicit(&store->writer.commits, count, memory_order_relaxed);
+    if (st == ARVO_OK && count == 1 && commits[0].record != NULL)
+        commit_keep(store, &batch);
     for (size_t i = 0; i < count; i++)
         commit_release(store, &commits[i], st == ARVO_OK && commits[i].release);
     return st;

@@ -167,7 +167,9 @@ static arvo_status
 load_record(struct sqlite_conn *conn, const arvo_record *record, arvo_error *err)
 {
     int64_t id = 0;
-    const arvo_status st = arvo__sqlite_subject_put(conn, record->subject, "load", &id, err);
+    bool is_new = false;
+    const arvo_status st =
+        arvo__sqlite_subject_put(conn, record->subject, "load", &id, &is_new, err);
     if (st != ARVO_OK)
         return st;
     const int64_t numbers[] = { id, (int64_t)record->revision, (int64_t)record->fence,
@@ -187,7 +189,9 @@ load_event(struct sqlite_conn *conn, const arvo_row *row, arvo_error *err)
 {
     const arvo_stored_event *event = &row->row.event;
     int64_t subject_id = 0;
-    const arvo_status st = arvo__sqlite_subject_put(conn, event->subject, "load", &subject_id, err);
+    bool is_new = false;
+    const arvo_status st =
+        arvo__sqlite_subject_put(conn, event->subject, "load", &subject_id, &is_new, err);
     if (st != ARVO_OK)
         return st;
     const int64_t numbers[] = { event->seq, subject_id, event->direction, row->cause,

@@ -176,19 +176,59 @@ arvo__sqlite_read(
     return st;
 }
 
+/* What the subject has consumed, and whether that of the request is among it. */
+static arvo_status
+read_inbox(
+    struct sqlite_conn *conn, int64_t id, const arvo_lock_request *request,
+    struct sqlite_inbox *out, bool *out_is_consumed, arvo_error *err)
+{
+    const int64_t numbers[] = { id, SQL_INBOX_ROWS_MAX + 1 };
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_INBOX_ROWS);
+    if (!arvo__sqlite_bind_ints(stmt, 1, numbers, 2))
+        return arvo__sqlite_fail(conn, "read", err);
+    int code = arvo__sqlite_step(stmt);
+    for (; code == SQLITE_ROW && out->count < SQL_INBOX_ROWS_MAX; code = arvo__sqlite_step(stmt)) {
+        const arvo_str source = arvo__sqlite_column_str(stmt, 0);
+        const arvo_str event_id = arvo__sqlite_column_str(stmt, 1);
+        arvo__sqlite_inbox_add(out, arvo__sqlite_inbox_key(source, event_id));
+        if (arvo_str_equal(source, request->source) && arvo_str_equal(event_id, request->id))
+            *out_is_consumed = true;
+    }
+    arvo_status st = ARVO_OK;
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        st = arvo__sqlite_fail(conn, "read", err);
+    (void)sqlite3_reset(stmt);
+    out->is_whole = code == SQLITE_DONE;
+    if (st != ARVO_OK || out->is_whole || *out_is_consumed)
+        return st;
+    int64_t seq = 0;
+    st = arvo__sqlite_inbox_seq(conn, id, request->source, request->id, "read", &seq, err);
+    *out_is_consumed = seq != 0;
+    return st;
+}
+
+/* Its statement is left at its row: until it is reset, all that is read is of one moment, and the
+ * pages are looked for once. */
 static arvo_status
 read_locked(
     struct sqlite_conn *conn, const arvo_lock_request *request, arvo_arena *arena, arvo_locked *out,
-    arvo_error *err)
+    struct sqlite_inbox *out_inbox, arvo_error *err)
 {
-    int64_t id = 0, seq = 0;
-    arvo_status st =
-        record_read(conn, request->subject, arena, &out->has_record, &out->record, err);
-    if (st == ARVO_OK)
-        st = arvo__sqlite_subject_id(conn, request->subject, "read", &id, err);
-    if (st == ARVO_OK && id != 0)
-        st = arvo__sqlite_inbox_seq(conn, id, request->source, request->id, "read", &seq, err);
-    out->is_consumed = seq != 0;
+    sqlite3_stmt *stmt = arvo__sqlite_get(conn, SQL_LOCKED_READ);
+    if (stmt == NULL || !arvo__sqlite_bind_subject(conn, stmt, request->subject))
+        return arvo__sqlite_fail(conn, "read", err);
+    const int code = arvo__sqlite_step(stmt);
+    arvo_status st = ARVO_OK;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        st = arvo__sqlite_fail(conn, "read", err);
+    if (code == SQLITE_ROW && sqlite3_column_type(stmt, 14) != SQLITE_NULL) {
+        st = copy_record(conn, stmt, "read", arena, &out->record, err);
+        out->has_record = st == ARVO_OK;
+    }
+    if (st == ARVO_OK && code == SQLITE_ROW)
+        st = read_inbox(
+            conn, sqlite3_column_int64(stmt, 15), request, out_inbox, &out->is_consumed, err);
+    (void)sqlite3_reset(stmt);
     return st;
 }
 
@@ -197,12 +237,18 @@ arvo__sqlite_read_locked(
     struct sqlite_store *store, const arvo_lock_request *request, arvo_arena *arena,
     arvo_locked *out, arvo_error *err)
 {
+    if (arvo__sqlite_cache_get(store, request, arena, out))
+        return ARVO_OK;
+    const uint32_t stamp = arvo__sqlite_stamp(store, request->subject);
+    struct sqlite_inbox inbox = { 0 };
     struct sqlite_conn *conn = NULL;
     arvo_status st = arvo__sqlite_reader_take(store, &conn, err);
     if (st != ARVO_OK)
         return st;
-    st = read_locked(conn, request, arena, out, err);
+    st = read_locked(conn, request, arena, out, &inbox, err);
     arvo__sqlite_reader_give(store, conn);
+    if (st == ARVO_OK && out->has_record)
+        arvo__sqlite_cache_put(store, stamp, &out->record, &inbox);
     return st;
 }
 

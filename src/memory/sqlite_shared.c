@@ -6,7 +6,7 @@
  * outlives the processes that use it: the first one to open the store begins it
  * anew, the last one to close it cuts it to nothing.
  *
- *   header | buckets | leases | waiters        (all numbers in machine order)
+ *   header | buckets | leases | waiters | stamps     (all numbers in machine order)
  *
  *   byte 0        read-locked by everyone who has it mapped (write-locked: it is
  *                 being begun)
@@ -50,10 +50,11 @@
 #include "memory/sqlite.h"
 
 #define SHARED_MAGIC   0x657361656c6f7641u /* "Avolease", and no other layout */
-#define SHARED_VERSION 1u
+#define SHARED_VERSION 2u
 #define SHARED_BUCKETS 4096u
 #define SHARED_WAITERS 2048u
-#define LOOK_MS        100 /* the first in line looks at the holder at least this often */
+#define SHARED_STAMPS  131072u /* power of two */
+#define LOOK_MS        100     /* the first in line looks at the holder at least this often */
 
 enum slot_state { SLOT_FREE = 0, SLOT_FILLING, SLOT_HELD, SLOT_OFFERED };
 
@@ -91,6 +92,7 @@ struct sqlite_shared {
     uint32_t buckets[SHARED_BUCKETS];
     struct shared_slot slots[SQL_LEASES_MAX + 1];     /* 0 is not used */
     struct shared_waiter waiters[SHARED_WAITERS + 1]; /* 0 is not used */
+    _Atomic uint32_t stamps[SHARED_STAMPS];           /* of subjects, by hash; not guarded */
 };
 
 /* ---- Sleep ---------------------------------------------------- */
@@ -704,6 +706,28 @@ arvo__sqlite_commits_wait(struct sqlite_store *store, uint32_t seen, int64_t tim
     if (!atomic_load(&store->is_interrupted))
         (void)syscall(SYS_futex, &shared->commits, FUTEX_WAIT, seen, &timeout, NULL, 0);
     atomic_fetch_sub(&shared->listeners, 1);
+}
+
+/* ---- What has changed ------------------------------------------------------------- */
+
+static _Atomic uint32_t *
+stamp_of(const struct sqlite_store *store, arvo_str subject)
+{
+    struct sqlite_shared *shared = store->shared;
+    const uint64_t hash = arvo__hash(subject.ptr, subject.len, shared->seeds[0]);
+    return &shared->stamps[(hash >> 32) % SHARED_STAMPS];
+}
+
+uint32_t
+arvo__sqlite_stamp(const struct sqlite_store *store, arvo_str subject)
+{
+    return atomic_load(stamp_of(store, subject));
+}
+
+void
+arvo__sqlite_stamp_change(struct sqlite_store *store, arvo_str subject)
+{
+    atomic_fetch_add(stamp_of(store, subject), 1);
 }
 
 /* ---- Opening and closing ------------------------------------------------------------- */
