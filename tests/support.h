@@ -3,6 +3,7 @@
 #ifndef ARVO_TESTS_SUPPORT_H
 #define ARVO_TESTS_SUPPORT_H
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,6 +104,32 @@ support_text(arvo_arena *arena, const arvo_json *value)
     arvo_buf_fini(&buf);
     assert_non_null(copy.ptr);
     return copy.ptr;
+}
+
+/* The whole process writes 1,5 for 1.5 from here on, until setlocale(LC_ALL, "C"). The test is
+ * skipped, saying so, where no such locale is installed or can be made. */
+static inline void
+support_comma_locale(void)
+{
+    static const char *const locales[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR" };
+    for (size_t i = 0; i < ARVO_COUNT_OF(locales); i++)
+        if (setlocale(LC_ALL, locales[i]) != NULL)
+            return;
+    char folder[] = "/tmp/arvo-locale-XXXXXX", command[256];
+    if (mkdtemp(folder) != NULL) {
+        (void)snprintf(
+            command, sizeof(command), "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >%s/said 2>&1",
+            folder, folder);
+        const bool is_made = system(command) == 0 && setenv("LOCPATH", folder, 1) == 0 &&
+                             setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+        (void)unsetenv("LOCPATH");
+        (void)snprintf(command, sizeof(command), "rm -r %s", folder);
+        assert_int_equal(system(command), 0);
+        if (is_made)
+            return;
+    }
+    print_message("skipped: no locale with a decimal comma is installed or can be made\n");
+    skip();
 }
 
 /* A whole file below the folder that the environment variable names; `.ptr` is to be freed. The

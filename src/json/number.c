@@ -25,12 +25,12 @@ number_locale_init(void)
     number_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
-static double
-number_strtod(const char *text)
+double
+arvo__number_strtod(const char *text, char **end)
 {
     (void)pthread_once(&number_locale_once, number_locale_init);
     /* Without memory for a locale the process's own is what is left. */
-    return number_locale != (locale_t)0 ? strtod_l(text, NULL, number_locale) : strtod(text, NULL);
+    return number_locale != (locale_t)0 ? strtod_l(text, end, number_locale) : strtod(text, end);
 }
 
 void
@@ -157,7 +157,7 @@ arvo__number_parse(const char *text, const char **end, struct arvo_json *out)
         arvo__number_set(out, minus ? -number : number);
         return ARVO__NUMBER_OK;
     }
-    number = number_strtod(text);
+    number = arvo__number_strtod(text, NULL);
     if (!isfinite(number))
         return ARVO__NUMBER_RANGE;
     arvo__number_set(out, number);
@@ -222,7 +222,7 @@ number_decimal_is(const number_decimal *decimal, double number)
     (void)snprintf(
         text, sizeof(text), "%.*se%d", decimal->len, decimal->digits,
         decimal->point - decimal->len);
-    return number_strtod(text) == number;
+    return arvo__number_strtod(text, NULL) == number;
 }
 
 /* `number` correctly rounded to `precision` digits. */

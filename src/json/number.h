@@ -21,6 +21,9 @@ void arvo__number_set(struct arvo_json *out, double number);
 /* Number::toString of a finite double; at most ARVO__NUMBER_TEXT_MAX bytes, no NUL. */
 size_t arvo__number_format(double number, char *out);
 
+/* strtod() as in the C locale. `end` may be NULL. */
+double arvo__number_strtod(const char *text, char **end);
+
 /* Decimal form of an integer; at most 20 bytes. */
 size_t arvo__integer_format(int64_t integer, char *out);
 

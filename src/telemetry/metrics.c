@@ -5,10 +5,13 @@
 #define US UINT64_C(1000)
 #define MS (1000 * US)
 
-const uint64_t arvo__metrics_bounds[METRICS_BOUNDS] = {
-    1 * US,   2500,     5 * US,    10 * US,   25 * US,   50 * US,    100 * US, 250 * US,
-    500 * US, 1 * MS,   2500 * US, 5 * MS,    10 * MS,   25 * MS,    50 * MS,  100 * MS,
-    250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS, 10000 * MS,
+const metrics_bound arvo__metrics_bounds[METRICS_BOUNDS] = {
+    { 1 * US, "1e-06" },    { 2500, "2.5e-06" },  { 5 * US, "5e-06" },     { 10 * US, "1e-05" },
+    { 25 * US, "2.5e-05" }, { 50 * US, "5e-05" }, { 100 * US, "0.0001" },  { 250 * US, "0.00025" },
+    { 500 * US, "0.0005" }, { 1 * MS, "0.001" },  { 2500 * US, "0.0025" }, { 5 * MS, "0.005" },
+    { 10 * MS, "0.01" },    { 25 * MS, "0.025" }, { 50 * MS, "0.05" },     { 100 * MS, "0.1" },
+    { 250 * MS, "0.25" },   { 500 * MS, "0.5" },  { 1000 * MS, "1" },      { 2500 * MS, "2.5" },
+    { 5000 * MS, "5" },     { 10000 * MS, "10" },
 };
 
 const metrics_family arvo__metrics_families[ARVO_MEASURE_COUNT] = {
@@ -158,7 +161,7 @@ bucket_of(uint64_t value)
     size_t low = 0, high = METRICS_BOUNDS;
     while (low < high) {
         const size_t middle = (low + high) / 2;
-        if (value <= arvo__metrics_bounds[middle])
+        if (value <= arvo__metrics_bounds[middle].ns)
             high = middle;
         else
             low = middle + 1;

@@ -12,8 +12,13 @@
 #define METRICS_BOUNDS  22u
 #define METRICS_SLOTS   2048u /* more than there can be series, so that probing ends */
 
-/* Upper bounds of the buckets, nanoseconds: 1, 2.5, 5, 10, ... microseconds to 10 s. */
-extern const uint64_t arvo__metrics_bounds[METRICS_BOUNDS];
+/* Upper bounds of the buckets: 1, 2.5, 5, 10, ... microseconds to 10 s. */
+typedef struct metrics_bound {
+    uint64_t ns;
+    const char *le; /* the same in seconds, as it is written */
+} metrics_bound;
+
+extern const metrics_bound arvo__metrics_bounds[METRICS_BOUNDS];
 
 /* What one stripe's threads counted, on cache lines of its own. */
 typedef struct metrics_stripe {

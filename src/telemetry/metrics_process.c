@@ -3,6 +3,7 @@
 #include "telemetry/metrics_internal.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -15,8 +16,9 @@ cpu_seconds(void)
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return -1;
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    const int64_t seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+    const int64_t us = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    return (double)(seconds * 1000000 + us) / 1e6;
 }
 
 /* The n-th number, from 0, of the words of a file in /proc behind the last `behind`; -1: not known.
@@ -67,7 +69,8 @@ start_time(void)
         clock_gettime(CLOCK_BOOTTIME, &up) != 0)
         return -1;
     const double boot = (double)(now.tv_sec - up.tv_sec) + (double)(now.tv_nsec - up.tv_nsec) / 1e9;
-    return boot + ticks / (double)sysconf(_SC_CLK_TCK);
+    /* Further digits are only the time between the two looks. */
+    return round((boot + ticks / (double)sysconf(_SC_CLK_TCK)) * 1e5) / 1e5;
 }
 
 metrics_process

@@ -2,7 +2,7 @@
 
 #include "telemetry/metrics_internal.h"
 
-#include <stdio.h>
+#include "json/number.h"
 
 typedef struct text_writer {
     arvo_buf *out;
@@ -10,6 +10,15 @@ typedef struct text_writer {
 } text_writer;
 
 /* ---- Parts ------------------------------------------------------------------------------ */
+
+static void
+write_number(arvo_buf *out, double value)
+{
+    char text[ARVO__NUMBER_TEXT_MAX];
+    arvo_buf_append_char(out, ' ');
+    arvo_buf_append(out, text, arvo__number_format(value, text));
+    arvo_buf_append_char(out, '\n');
+}
 
 static void
 write_label_value(arvo_buf *out, arvo_str value)
@@ -65,8 +74,8 @@ write_value(
     if (value < 0)
         return; /* not known here */
     write_head(w, name, type, unit, help);
-    arvo_buf_printf(
-        w->out, "%s%s %.15g\n", name, strcmp(type, "counter") == 0 ? "_total" : "", value);
+    arvo_buf_printf(w->out, "%s%s", name, strcmp(type, "counter") == 0 ? "_total" : "");
+    write_number(w->out, value);
 }
 
 /* ---- Families ------------------------------------------------------------------------------ */
@@ -95,17 +104,14 @@ write_histogram(const text_writer *w, const metrics_series *series)
     const char *name = arvo__metrics_families[series->measure].name;
     uint64_t count = 0;
     for (size_t i = 0; i <= METRICS_BOUNDS; i++) {
-        char le[32] = "+Inf";
-        if (i < METRICS_BOUNDS)
-            (void)snprintf(le, sizeof(le), "%.7g", (double)arvo__metrics_bounds[i] / 1e9);
         count += series_bucket(series, i);
         arvo_buf_printf(w->out, "%s_bucket", name);
-        write_labels(w->out, series, le);
+        write_labels(w->out, series, i < METRICS_BOUNDS ? arvo__metrics_bounds[i].le : "+Inf");
         arvo_buf_printf(w->out, " %llu\n", (unsigned long long)count);
     }
     arvo_buf_printf(w->out, "%s_sum", name);
     write_labels(w->out, series, NULL);
-    arvo_buf_printf(w->out, " %.15g\n", (double)series_total(series) / 1e9);
+    write_number(w->out, (double)series_total(series) / 1e9);
     arvo_buf_printf(w->out, "%s_count", name);
     write_labels(w->out, series, NULL);
     arvo_buf_printf(w->out, " %llu\n", (unsigned long long)count);

@@ -4,11 +4,11 @@
 #include "telemetry/otlp_internal.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "json/number.h"
 
 #define URL_DEFAULT "http://localhost:4318"
 #define PATH        "/v1/traces"
@@ -138,7 +138,7 @@ read_sampler(const settings_reader *r)
     if (out->sampler != OTLP_RATIO || arg == NULL)
         return;
     char *end = NULL;
-    const double ratio = strtod(arg, &end);
+    const double ratio = arvo__number_strtod(arg, &end);
     if (*end == '\0' && ratio >= 0 && ratio <= 1)
         out->ratio_bound = (uint64_t)(ratio * 9223372036854775808.0);
     else

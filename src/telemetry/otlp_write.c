@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#include <arvo/json.h>
+#include "json/number.h"
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -204,6 +204,13 @@ arvo__otlp_i64(otlp_writer *w, otlp_field field, int64_t value)
         write_varint(w, (uint64_t)value);
 }
 
+static void
+write_number(arvo_buf *out, double value)
+{
+    char text[ARVO__NUMBER_TEXT_MAX];
+    arvo_buf_append(out, text, arvo__number_format(value, text));
+}
+
 void
 arvo__otlp_double(otlp_writer *w, otlp_field field, double value)
 {
@@ -213,7 +220,7 @@ arvo__otlp_double(otlp_writer *w, otlp_field field, double value)
     if (!w->json)
         write_little_endian(w, bits, 8);
     else if (isfinite(value))
-        arvo_buf_printf(w->out, "%.17g", value);
+        write_number(w->out, value);
     else
         arvo_buf_append_str(
             w->out, isnan(value) ? ARVO_STR("\"NaN\"")

@@ -2,7 +2,6 @@
 
 #include "tests/support.h"
 
-#include <locale.h>
 #include <math.h>
 #include <time.h>
 
@@ -183,14 +182,7 @@ test_json_parse__numbers_with_very_many_digits(void **state)
 static void
 test_json_parse__numbers_ignore_the_locale(void **state)
 {
-    static const char *const locales[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR" };
-    const char *comma = NULL;
-    for (size_t i = 0; i < ARVO_COUNT_OF(locales) && comma == NULL; i++)
-        comma = setlocale(LC_ALL, locales[i]);
-    if (comma == NULL) {
-        print_message("skipped: no locale with a decimal comma is installed\n");
-        skip();
-    }
+    support_comma_locale();
     /* Both the fast and the slow ways in and out. */
     const arvo_json *value =
         support_json(*state, "[1.5,0.30000000000000004,1.7976931348623157e308]");

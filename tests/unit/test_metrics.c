@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include <arvo/metrics.h>
+#include "telemetry/metrics_internal.h"
 
 static void
 measure(
@@ -58,6 +58,38 @@ test_metrics__times_go_into_buckets(void **state)
     free(text);
     arvo_metrics_free(metrics);
     arvo_metrics_free(NULL);
+}
+
+static void
+test_metrics__numbers_ignore_the_locale(void **state)
+{
+    (void)state;
+    support_comma_locale();
+    arvo_metrics *metrics = arvo_metrics_new(NULL);
+    measure(metrics, ARVO_MEASURE_COMMIT_NS, 2500, "a", NULL);
+    measure(metrics, ARVO_MEASURE_COMMIT_NS, 1.5e9, "a", NULL);
+    char *text = text_of(metrics, ARVO_METRICS_PROMETHEUS);
+    (void)setlocale(LC_ALL, "C");
+    assert_has(text, "arvo_commit_seconds_bucket{handler=\"a\",le=\"2.5e-06\"} 1\n");
+    assert_has(text, "arvo_commit_seconds_bucket{handler=\"a\",le=\"0.00025\"} 1\n");
+    assert_has(text, "arvo_commit_seconds_bucket{handler=\"a\",le=\"2.5\"} 2\n");
+    assert_has(text, "arvo_commit_seconds_sum{handler=\"a\"} 1.5000025\n");
+    const char *start = strstr(text, "\nprocess_start_time_seconds ");
+    assert_non_null(start);
+    assert_null(memchr(start + 1, ',', strcspn(start + 1, "\n")));
+    free(text);
+    arvo_metrics_free(metrics);
+}
+
+static void
+test_metrics__bounds_are_written_as_they_count(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < METRICS_BOUNDS; i++) {
+        char le[32];
+        (void)snprintf(le, sizeof(le), "%.7g", (double)arvo__metrics_bounds[i].ns / 1e9);
+        assert_string_equal(arvo__metrics_bounds[i].le, le);
+    }
 }
 
 static void
@@ -229,6 +261,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics__times_go_into_buckets),
+        cmocka_unit_test(test_metrics__numbers_ignore_the_locale),
+        cmocka_unit_test(test_metrics__bounds_are_written_as_they_count),
         cmocka_unit_test(test_metrics__counts_have_labels),
         cmocka_unit_test(test_metrics__labels_are_bounded),
         cmocka_unit_test(test_metrics__threads_lose_nothing),

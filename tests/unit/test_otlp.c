@@ -350,6 +350,29 @@ test_otlp__a_request_in_json(void **state)
     arvo_buf_fini(&out);
 }
 
+static void
+test_otlp__numbers_ignore_the_locale(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = { "OTEL_TRACES_SAMPLER", "traceidratio",
+                                         "OTEL_TRACES_SAMPLER_ARG", "0.25", NULL };
+    support_comma_locale();
+    given g;
+    otlp_settings settings = read_settings(&g, pairs);
+    arvo_buf out = ARVO_BUF_INIT(1000);
+    otlp_writer w;
+    arvo__otlp_open(&w, &out, true);
+    arvo__otlp_double(&w, (otlp_field){ 1, "a" }, 0.5);
+    arvo__otlp_double(&w, (otlp_field){ 2, "b" }, -1e300);
+    arvo__otlp_close_message(&w);
+    (void)setlocale(LC_ALL, "C");
+    assert_str_is(arvo_buf_str(&out), "{\"a\":0.5,\"b\":-1e+300}");
+    assert_true(settings.ratio_bound == UINT64_C(1) << 61);
+    assert_int_equal(g.warnings, 0);
+    arvo_buf_fini(&out);
+    arvo_arena_free(settings.arena);
+}
+
 /* Members in the order in which they stand, at any depth: what the bytes say without definitions.
  */
 static void
@@ -510,6 +533,7 @@ main(void)
         cmocka_unit_test(test_otlp__the_parents_decision_is_respected),
         cmocka_unit_test(test_otlp__a_full_queue_takes_no_more),
         cmocka_unit_test(test_otlp__a_request_in_json),
+        cmocka_unit_test(test_otlp__numbers_ignore_the_locale),
         cmocka_unit_test(test_otlp__a_request_in_protobuf),
         cmocka_unit_test(test_otlp__answers_are_read_whatever_they_are),
         cmocka_unit_test(test_otlp__closing_keeps_its_deadline),
