@@ -2,13 +2,10 @@
 
 #include "telemetry/otlp_internal.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #define BACKOFF_FIRST_MS INT64_C(500)
 #define BACKOFF_MAX_MS   INT64_C(5000)
-#define MS               INT64_C(1000000)
 
 enum { WARN_REPEAT, WARN_REFUSED, WARN_REJECTED };
 
@@ -121,30 +118,22 @@ out_of_time(void *user)
 {
     arvo_otlp *otlp = user;
     (void)pthread_mutex_lock(&otlp->mutex);
-    const bool is_over = otlp->is_closing && arvo__otlp_now_ns() >= otlp->stop_ns;
+    const bool is_over = otlp->is_closing && arvo__real_ms() >= otlp->stop_ms;
     (void)pthread_mutex_unlock(&otlp->mutex);
     return is_over;
 }
 
-static struct timespec
-timespec_of(int64_t ns)
-{
-    return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
-                              .tv_nsec = (long)(ns % 1000000000) };
-}
-
-/* Until `until_ns`, or until closing allows no more. */
+/* Until `until_ms`, or until closing allows no more. */
 static void
-pause_until(arvo_otlp *otlp, int64_t until_ns)
+pause_until(arvo_otlp *otlp, int64_t until_ms)
 {
     (void)pthread_mutex_lock(&otlp->mutex);
     for (;;) {
-        const int64_t end_ns =
-            otlp->is_closing && otlp->stop_ns < until_ns ? otlp->stop_ns : until_ns;
-        const struct timespec end = timespec_of(end_ns);
-        if (arvo__otlp_now_ns() >= end_ns ||
-            pthread_cond_timedwait(&otlp->changed, &otlp->mutex, &end) == ETIMEDOUT)
+        const int64_t end_ms =
+            otlp->is_closing && otlp->stop_ms < until_ms ? otlp->stop_ms : until_ms;
+        if (arvo__real_ms() >= end_ms)
             break;
+        arvo__cond_wait_until(&otlp->changed, &otlp->mutex, end_ms);
     }
     (void)pthread_mutex_unlock(&otlp->mutex);
 }
@@ -172,7 +161,7 @@ count_request(arvo_otlp *otlp, bool is_repeated)
 static void
 send_body(arvo_otlp *otlp, otlp_answer *answer)
 {
-    const int64_t end_ns = arvo__otlp_now_ns() + otlp->settings.export_ms * MS;
+    const int64_t end_ms = arvo__real_ms_after(otlp->settings.export_ms);
     int64_t pause_ms = BACKOFF_FIRST_MS;
     for (bool is_repeated = false;; is_repeated = true) {
         count_request(otlp, is_repeated);
@@ -182,10 +171,10 @@ send_body(arvo_otlp *otlp, otlp_answer *answer)
         warn_once(otlp, WARN_REPEAT, answer->why.text);
         const int64_t wait_ms =
             answer->retry_after_ms >= 0 ? answer->retry_after_ms : jittered(pause_ms);
-        const int64_t until_ns = arvo__otlp_now_ns() + wait_ms * MS;
-        if (until_ns >= end_ns)
+        const int64_t until_ms = arvo__real_ms_after(wait_ms);
+        if (until_ms >= end_ms)
             return;
-        pause_until(otlp, until_ns);
+        pause_until(otlp, until_ms);
         if (out_of_time(otlp))
             return;
         pause_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
@@ -237,11 +226,10 @@ send_batch(arvo_otlp *otlp, arvo_span *spans)
 static void
 wait_for_work(arvo_otlp *otlp)
 {
-    const struct timespec end = timespec_of(arvo__otlp_now_ns() + otlp->settings.delay_ms * MS);
+    const int64_t end_ms = arvo__real_ms_after(otlp->settings.delay_ms);
     while (!otlp->is_closing && !otlp->is_flushing &&
-           atomic_load(&otlp->queued) < otlp->settings.batch_max &&
-           pthread_cond_timedwait(&otlp->changed, &otlp->mutex, &end) != ETIMEDOUT)
-        ;
+           atomic_load(&otlp->queued) < otlp->settings.batch_max && arvo__real_ms() < end_ms)
+        arvo__cond_wait_until(&otlp->changed, &otlp->mutex, end_ms);
 }
 
 static void *
@@ -251,7 +239,7 @@ export_spans(void *user)
     (void)pthread_mutex_lock(&otlp->mutex);
     for (;;) {
         wait_for_work(otlp);
-        const bool is_over = otlp->is_closing && arvo__otlp_now_ns() >= otlp->stop_ns;
+        const bool is_over = otlp->is_closing && arvo__real_ms() >= otlp->stop_ms;
         arvo_span *spans = is_over ? NULL : queue_take(otlp);
         if (spans == NULL) {
             otlp->is_flushing = false;
@@ -273,42 +261,20 @@ export_spans(void *user)
 static bool
 otlp_init_locks(arvo_otlp *otlp)
 {
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return false;
-    bool ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0;
-    ok = ok && pthread_mutex_init(&otlp->mutex, NULL) == 0;
-    ok = ok && pthread_cond_init(&otlp->changed, &attributes) == 0;
-    ok = ok && pthread_cond_init(&otlp->flushed, &attributes) == 0;
-    (void)pthread_condattr_destroy(&attributes);
-    return ok;
-}
-
-/* Signals are the program's own threads' to handle. */
-static bool
-otlp_start(arvo_otlp *otlp)
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
-        return false;
-    const bool ok = pthread_create(&otlp->thread, NULL, export_spans, otlp) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return ok;
+    return pthread_mutex_init(&otlp->mutex, NULL) == 0 && arvo__cond_init(&otlp->changed) &&
+           arvo__cond_init(&otlp->flushed);
 }
 
 static void
 otlp_free(arvo_otlp *otlp)
 {
     arvo__otlp_sender_free(otlp->sender);
-    for (arvo_span *next; otlp->free != NULL; otlp->free = next) {
-        next = otlp->free->next;
-        arvo__otlp_span_free(otlp, otlp->free);
-    }
-    for (arvo_span *next; otlp->queue != NULL; otlp->queue = next) {
-        next = otlp->queue->next;
-        arvo__otlp_span_free(otlp, otlp->queue);
-    }
+    arvo_span *const lists[] = { otlp->free, otlp->queue };
+    for (size_t i = 0; i < ARVO_COUNT_OF(lists); i++)
+        for (arvo_span *span = lists[i], *next; span != NULL; span = next) {
+            next = span->next;
+            arvo__otlp_span_free(otlp, span);
+        }
     arvo_buf_fini(&otlp->body);
     arvo_arena_free(otlp->settings.arena);
     const arvo_allocator copy = otlp->allocator_copy;
@@ -331,7 +297,7 @@ otlp_fill(arvo_otlp *otlp, const arvo_otlp_opts *opts, arvo_error *err)
         arvo__otlp_sender_new(otlp->allocator, &otlp->settings, &otlp->sender, err);
     if (st != ARVO_OK)
         return st;
-    if (!otlp_init_locks(otlp) || !otlp_start(otlp))
+    if (!otlp_init_locks(otlp) || !arvo__thread_start(&otlp->thread, export_spans, otlp))
         return arvo__fail(err, ARVO_E_IO, "OTLP: the exporter's thread cannot be started");
     return ARVO_OK;
 }
@@ -387,13 +353,12 @@ bool
 arvo_otlp_flush(arvo_otlp *otlp, int64_t deadline_ms)
 {
     ARVO_ASSERT(otlp != NULL);
-    const struct timespec end = timespec_of(arvo__otlp_now_ns() + deadline_ms * MS);
+    const int64_t end_ms = arvo__real_ms_after(deadline_ms);
     (void)pthread_mutex_lock(&otlp->mutex);
     otlp->is_flushing = true;
     (void)pthread_cond_signal(&otlp->changed);
-    while (otlp->is_flushing &&
-           pthread_cond_timedwait(&otlp->flushed, &otlp->mutex, &end) != ETIMEDOUT)
-        ;
+    while (otlp->is_flushing && arvo__real_ms() < end_ms)
+        arvo__cond_wait_until(&otlp->flushed, &otlp->mutex, end_ms);
     const bool is_done = !otlp->is_flushing;
     (void)pthread_mutex_unlock(&otlp->mutex);
     return is_done;
@@ -406,7 +371,7 @@ arvo_otlp_close(arvo_otlp *otlp, int64_t deadline_ms, arvo_otlp_counts *counts)
         return;
     (void)pthread_mutex_lock(&otlp->mutex);
     otlp->is_closing = true;
-    otlp->stop_ns = arvo__otlp_now_ns() + deadline_ms * MS;
+    otlp->stop_ms = arvo__real_ms_after(deadline_ms);
     (void)pthread_cond_signal(&otlp->changed);
     (void)pthread_mutex_unlock(&otlp->mutex);
     (void)pthread_join(otlp->thread, NULL);

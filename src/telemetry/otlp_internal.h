@@ -193,7 +193,7 @@ struct arvo_otlp {
     uint32_t in_flight;
     bool is_flushing;
     bool is_closing;
-    int64_t stop_ns; /* monotonic; when closing */
+    int64_t stop_ms; /* of arvo__real_ms(); when closing */
     arvo_otlp_counts counts;
     _Atomic uint64_t not_recorded;
 

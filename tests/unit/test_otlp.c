@@ -484,6 +484,32 @@ test_otlp__closing_keeps_its_deadline(void **state)
     arvo_otlp_close(NULL, 1, NULL);
 }
 
+/* For ever is a time too: nothing that was there is given up for want of it. */
+static void
+test_otlp__a_deadline_may_be_any_time(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = { "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1",
+                                         "OTEL_BSP_EXPORT_TIMEOUT", "1", NULL };
+    given g = { .pairs = pairs };
+    const arvo_otlp_opts opts = { .setting = look_up, .user = &g };
+    arvo_otlp *otlp = NULL;
+    arvo_error err = { 0 };
+    const arvo_status st = arvo_otlp_open(&opts, &otlp, &err);
+    if (st == ARVO_E_UNSUPPORTED)
+        skip();
+    assert_int_equal(st, ARVO_OK);
+    assert_true(arvo_otlp_flush(otlp, INT64_MAX));
+    const arvo_telemetry *t = arvo_otlp_telemetry(otlp);
+    const arvo_span_opts span_opts = { .name = ARVO_STR("a"), .kind = ARVO_SPAN_PRODUCER };
+    arvo_trace_context own = { .flags = 0 };
+    arvo_span *span = t->span_start(t->self, &span_opts, &own);
+    t->span_end(t->self, span, 1, ARVO_STR_NONE, ARVO_STR_NONE);
+    arvo_otlp_counts counts;
+    arvo_otlp_close(otlp, INT64_MAX, &counts);
+    assert_int_equal(counts.requests, 1);
+}
+
 static void
 test_otlp__memory_may_run_out_anywhere(void **state)
 {
@@ -537,6 +563,7 @@ main(void)
         cmocka_unit_test(test_otlp__a_request_in_protobuf),
         cmocka_unit_test(test_otlp__answers_are_read_whatever_they_are),
         cmocka_unit_test(test_otlp__closing_keeps_its_deadline),
+        cmocka_unit_test(test_otlp__a_deadline_may_be_any_time),
         cmocka_unit_test(test_otlp__memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests_name("otlp", tests, NULL, NULL);
