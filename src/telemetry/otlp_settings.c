@@ -80,9 +80,9 @@ read_numbers(const settings_reader *r)
 {
     otlp_settings *out = r->out;
     const int64_t hour_ms = 3600 * 1000;
-    const char *timeout = setting(r, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") != NULL
-                              ? "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
-                              : "OTEL_EXPORTER_OTLP_TIMEOUT";
+    const char *timeout;
+    (void)setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", &timeout);
     out->timeout_ms = setting_number(r, timeout, 10000, 1, hour_ms);
     out->export_ms = setting_number(r, "OTEL_BSP_EXPORT_TIMEOUT", 30000, 1, hour_ms);
     out->delay_ms = setting_number(r, "OTEL_BSP_SCHEDULE_DELAY", 5000, 1, hour_ms);
@@ -170,37 +170,20 @@ read_protocol(const settings_reader *r)
 /* ---- Lists of NAME=VALUE ----------------------------------------------------------------------
  */
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Without blanks around it and with %HH as the byte; what then breaks a line or is not UTF-8 is
  * none. */
 static arvo_str
 decoded(const settings_reader *r, arvo_str text)
 {
-    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t'))
-        text = (arvo_str){ text.ptr + 1, text.len - 1 };
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-        text.len--;
+    text = arvo__trim_blanks(text);
     char *out = arvo_arena_alloc(r->out->arena, text.len + 1);
-    size_t len = 0;
-    for (size_t i = 0; i < text.len && out != NULL; i++) {
-        const bool is_coded = text.ptr[i] == '%' && i + 2 < text.len &&
-                              hex_digit(text.ptr[i + 1]) >= 0 && hex_digit(text.ptr[i + 2]) >= 0;
-        out[len] = is_coded ? (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]))
-                            : text.ptr[i];
-        if ((unsigned char)out[len] < ' ' || out[len] == 0x7f)
+    if (out == NULL)
+        return ARVO_STR_NONE;
+    const size_t len = arvo__percent_decode(text, out);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
             return ARVO_STR_NONE;
-        len++;
-        i += is_coded ? 2 : 0;
-    }
-    if (out == NULL || !arvo__utf8_is_valid((arvo_str){ out, len }))
+    if (!arvo__utf8_is_valid((arvo_str){ out, len }))
         return ARVO_STR_NONE;
     out[len] = '\0';
     return (arvo_str){ out, len };
@@ -317,10 +300,9 @@ read_url(const settings_reader *r)
         r, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", &name);
     out->certificate =
         certificate != NULL ? arvo_arena_str_dup(out->arena, arvo_str_from(certificate)).ptr : NULL;
-    const char *headers = setting(r, "OTEL_EXPORTER_OTLP_TRACES_HEADERS") != NULL
-                              ? "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
-                              : "OTEL_EXPORTER_OTLP_HEADERS";
-    read_pairs(r, headers, out->headers, OTLP_HEADERS_MAX, &out->header_count);
+    (void)setting_for_traces(
+        r, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", &name);
+    read_pairs(r, name, out->headers, OTLP_HEADERS_MAX, &out->header_count);
 }
 
 /* ---- All of them --------------------------------------------------------------------------------
