@@ -376,7 +376,7 @@ broker_deliver(arvo_broker *broker, arvo_delivery *delivery, bool from_outside, 
         return broker_fail(broker, &carrier, delivery, st, &why, err);
     /* Apps may share a store: what none of ours made and none of ours serves is left to its own. */
     if (route == NULL && delivery->seq != 0 &&
-        arvo__routes_find(&broker->routes, delivery->event->source) == NULL) {
+        !arvo__routes_made(&broker->routes, delivery->event->source)) {
         broker->is_holding = true;
         return ARVO_OK;
     }
@@ -609,7 +609,7 @@ broker_is_ours(void *user, const arvo_stored_event *row)
     const arvo__routes *routes = &search->broker->routes;
     search->rows++;
     search->last = row->seq;
-    search->is_found = arvo__routes_find(routes, row->source) != NULL;
+    search->is_found = arvo__routes_made(routes, row->source);
     if (!search->is_found) {
         arvo_event event;
         arvo_arena_reset(search->broker->arena);

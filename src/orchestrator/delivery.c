@@ -27,6 +27,18 @@ arvo__routes_find(const arvo__routes *routes, arvo_str address)
     return NULL;
 }
 
+static bool
+route_is_here(const arvo__route *route)
+{
+    return route != NULL && (route->orchestrator != NULL || route->handler != NULL);
+}
+
+bool
+arvo__routes_made(const arvo__routes *routes, arvo_str source)
+{
+    return route_is_here(arvo__routes_find(routes, source));
+}
+
 arvo_status
 arvo__routes_add(arvo__routes *routes, arvo__route route, arvo_error *err)
 {
@@ -93,7 +105,7 @@ arvo__routes_choose(
     }
     *out = arvo__routes_find(routes, event->to);
     const bool names_nobody = event->to.ptr == NULL || arvo_str_equal(event->to, event->type);
-    const bool was_made_here = !from_outside && arvo__routes_find(routes, event->source) != NULL;
+    const bool was_made_here = !from_outside && arvo__routes_made(routes, event->source);
     if (*out != NULL || was_made_here || !names_nobody)
         return ARVO_OK;
     return routes_find_by_subject(routes, event, arena, out, err);

@@ -28,6 +28,9 @@ void arvo__routes_fini(arvo__routes *routes);
 arvo_status arvo__routes_add(arvo__routes *routes, arvo__route route, arvo_error *err);
 /* NULL: nobody here. */
 const arvo__route *arvo__routes_find(const arvo__routes *routes, arvo_str address);
+/* Whether an event of that source was made here: by an orchestrator or a handler of this process.
+ */
+bool arvo__routes_made(const arvo__routes *routes, arvo_str source);
 /* Who gets the event; *out NULL: nobody here. One that was handed in from outside, or that nobody
  * here made, and whose `to` is only its type, which is what an event has whose author said nothing,
  * goes by its subject. */

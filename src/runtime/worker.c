@@ -137,7 +137,7 @@ worker_hand_over(
         arvo__routes_choose(&worker->routes, delivery, false, carrier->arena, &route, &why);
     if (st != ARVO_OK)
         return worker_fail(worker, carrier, claim, delivery, st, &why);
-    if (route == NULL && arvo__routes_find(&worker->routes, delivery->event->source) != NULL)
+    if (route == NULL && arvo__routes_made(&worker->routes, delivery->event->source))
         return worker_show_unserved(worker, delivery);
     if (route == NULL || (route->orchestrator == NULL && route->handler == NULL))
         return WORKER_LEFT;

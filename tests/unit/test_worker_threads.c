@@ -543,6 +543,29 @@ test_worker__several_on_one_store_do_it_once(void **state)
     shop_close(&s);
 }
 
+/* An address that is served elsewhere makes its events there, and whether anybody watches them is
+ * known there only. */
+static void
+test_worker__what_is_made_elsewhere_is_left_to_it(void **state)
+{
+    (void)state;
+    shop s;
+    shop_open(&s);
+    const arvo_str subject = fixture_subject(&s.f, "arvo.orc.other", "1.0.0", NULL);
+    shop_put_by(
+        &s, subject, fixture_event(&s.f, "com.other.call", subject, "{}"), "arvo.orc.other",
+        "com.nobody");
+    arvo_worker *worker =
+        shop_worker(&s, (arvo_worker_opts){ .threads = 2, .until_idle = true }, true, true);
+    assert_ok(arvo_worker_add_elsewhere(worker, ARVO_STR("arvo.orc.other"), &s.f.err), s.f.err);
+    assert_ok(arvo_worker_start(worker, &s.f.err), s.f.err);
+    assert_true(arvo_worker_join(worker, 60 * 1000));
+    arvo_worker_free(worker);
+    assert_int_equal(shop_outbox(&s), 1);
+    assert_int_equal(atomic_load(&s.watch.shown), 0);
+    shop_close(&s);
+}
+
 /* Another app's events are not touched, and do not keep a worker from being idle. */
 static void
 test_worker__what_others_made_is_left_to_them(void **state)
@@ -630,6 +653,7 @@ main(void)
         cmocka_unit_test(test_worker__one_that_was_never_started_ends_too),
         cmocka_unit_test(test_worker__two_share_the_work_by_address),
         cmocka_unit_test(test_worker__several_on_one_store_do_it_once),
+        cmocka_unit_test(test_worker__what_is_made_elsewhere_is_left_to_it),
         cmocka_unit_test(test_worker__what_others_made_is_left_to_them),
         cmocka_unit_test(test_worker__statuses_of_creating),
     };
