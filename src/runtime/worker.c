@@ -49,6 +49,7 @@ struct arvo_worker {
 
     pthread_mutex_t mutex; /* of all that follows */
     pthread_cond_t work;   /* lines, or a claim to make, or the end */
+    pthread_cond_t stop;   /* the end, for who sleeps: a signal of `work` is not for them */
     pthread_cond_t ended;
     worker_queue queue;
     arvo_worker_counters counters;
@@ -280,15 +281,16 @@ worker_end(arvo_worker *worker)
 {
     worker->is_stopping = true;
     pthread_cond_broadcast(&worker->work);
+    pthread_cond_broadcast(&worker->stop);
 }
 
 /* Until then, or a stop. */
 static void
 worker_sleep(arvo_worker *worker, int64_t ms)
 {
-    const int64_t until_ms = arvo__real_ms() + ms;
+    const int64_t until_ms = arvo__real_ms_after(ms);
     while (!worker->is_stopping && arvo__real_ms() < until_ms)
-        arvo__cond_wait_until(&worker->work, &worker->mutex, until_ms);
+        arvo__cond_wait_until(&worker->stop, &worker->mutex, until_ms);
 }
 
 /* The store did not answer. */
@@ -611,7 +613,7 @@ arvo_worker_new(const arvo_worker_opts *opts, arvo_worker **out, arvo_error *err
     worker_apply(worker, opts);
     if (pthread_mutex_init(&worker->mutex, NULL) != 0 ||
         pthread_mutex_init(&worker->show, NULL) != 0 || !arvo__cond_init(&worker->work) ||
-        !arvo__cond_init(&worker->ended)) {
+        !arvo__cond_init(&worker->stop) || !arvo__cond_init(&worker->ended)) {
         arvo__free(opts->allocator, worker, sizeof(*worker)); /* on Linux none holds anything */
         return arvo__nomem(err);
     }
@@ -639,6 +641,7 @@ arvo_worker_free(arvo_worker *worker)
     arvo__worker_queue_fini(&worker->queue);
     arvo__routes_fini(&worker->routes);
     (void)pthread_cond_destroy(&worker->work);
+    (void)pthread_cond_destroy(&worker->stop);
     (void)pthread_cond_destroy(&worker->ended);
     (void)pthread_mutex_destroy(&worker->show);
     (void)pthread_mutex_destroy(&worker->mutex);
