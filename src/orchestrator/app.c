@@ -3,7 +3,6 @@
 #include <arvo/app.h>
 
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 

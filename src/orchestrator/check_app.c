@@ -1,7 +1,5 @@
 /* Checks of a whole app: every document, then what only all of them together show. */
 
-#include <stdlib.h>
-
 #include "machine/check.h"
 #include "orchestrator/app.h"
 

@@ -90,19 +90,18 @@ keepers_setup(void)
 
 /* ---- The thread ---------------------------------------------------------------------- */
 
-/* Of an execution that was there at the last look too; the hold is ours. */
-static void
-keeper_renew(arvo__hold *hold, int64_t now_ns, bool *out_renewed)
+/* Of an execution that was there at the last look too; the hold is ours. Whether it is renewed. */
+static bool
+keeper_renew(arvo__hold *hold, int64_t now_ns)
 {
     const arvo_orchestrator *o = hold->orchestrator;
-    *out_renewed = false;
     if (hold->is_lost || (now_ns - hold->since_ns) / 1000000 > o->renew_max_ms)
-        return;
+        return false;
     const arvo_status st =
         o->store->renew(o->store_self, hold->subject, &hold->lease, o->lease_ms, NULL);
-    *out_renewed = st == ARVO_OK;
     /* A store that failed is asked again; with a lost lease the commit will fail. */
     hold->is_lost = st == ARVO_E_STALE;
+    return st == ARVO_OK;
 }
 
 static void
@@ -120,8 +119,7 @@ keeper_look(arvo__keeper *keeper, arvo__hold *hold, int64_t now_ns)
             memory_order_relaxed))
         return; /* it just ended */
 
-    bool is_renewed;
-    keeper_renew(hold, now_ns, &is_renewed);
+    const bool is_renewed = keeper_renew(hold, now_ns);
     word = (word & ~HOLD_STATE) | HOLD_HELD | (is_renewed ? HOLD_RENEWED : 0);
     pthread_mutex_lock(&keeper->mutex);
     atomic_store_explicit(&hold->word, word, memory_order_release);

@@ -7,8 +7,6 @@
 
 #include "runtime/worker.h"
 
-#include <string.h>
-
 #define WORKER_LIMIT_PER_THREAD 4u
 #define WORKER_WAIT_MS          500  /* in the store, for work; a stop is seen at most that late */
 #define WORKER_HOLD_MS          1000 /* what is left to others is claimed that long */
@@ -271,7 +269,7 @@ worker_run_line(worker_thread *self, worker_line *line)
     worker->finished++;
     self->line = NULL;
     worker_finish_line(worker, line, outcome);
-    (void)arvo__worker_queue_unblock(&worker->queue); /* this thread goes on with them */
+    arvo__worker_queue_unblock(&worker->queue); /* this thread goes on with them */
 }
 
 /* ---- Claiming; called and returning with the mutex held ------------------------------------- */
@@ -316,9 +314,8 @@ worker_release(arvo_worker *worker, worker_batch *batch)
     arvo__worker_batch_give(&worker->queue, batch);
 }
 
-/* Give back what was held long enough. true: there was something, and others had time to take it.
- */
-static bool
+/* Give back what was held long enough, and leave others time to take it. */
+static void
 worker_release_held(arvo_worker *worker)
 {
     bool any = false;
@@ -330,7 +327,6 @@ worker_release_held(arvo_worker *worker)
     }
     if (any)
         worker_sleep(worker, WORKER_SHARE_MS);
-    return any;
 }
 
 static arvo_status
@@ -384,6 +380,7 @@ worker_wait(arvo_worker *worker)
         worker_trouble(worker, &err);
 }
 
+/* Nothing is in flight, and nothing was since then. */
 static bool
 worker_is_idle(const arvo_worker *worker, uint64_t finished_before)
 {
@@ -396,8 +393,7 @@ static void
 worker_fetch(arvo_worker *worker)
 {
     worker->is_claiming = true;
-    (void)worker_release_held(worker);
-    const bool was_quiet = worker->counters.in_flight == 0;
+    worker_release_held(worker);
     const uint64_t finished = worker->finished;
     bool any = false;
     arvo_error err = { 0 };
@@ -407,8 +403,7 @@ worker_fetch(arvo_worker *worker)
         else
             worker->in_trouble = 0;
     }
-    if (!any && worker->until_idle && was_quiet && worker->in_trouble == 0 &&
-        worker_is_idle(worker, finished))
+    if (!any && worker->until_idle && worker->in_trouble == 0 && worker_is_idle(worker, finished))
         worker_end(worker);
     else if (!any && !worker->is_stopping && worker->in_trouble == 0)
         worker_wait(worker);

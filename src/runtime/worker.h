@@ -87,8 +87,8 @@ void arvo__worker_line_rest(worker_queue *queue, worker_line *line, int64_t due_
 
 /* Until something that was in flight has ended. */
 void arvo__worker_line_block(worker_queue *queue, worker_line *line);
-/* That was now; true: there were some. */
-bool arvo__worker_queue_unblock(worker_queue *queue);
+/* That was now. */
+void arvo__worker_queue_unblock(worker_queue *queue);
 
 /* A held batch that was claimed before `before_ms`, out of the list; NULL: none. The caller gives
  * back its claims, then the batch (arvo__worker_batch_give()). */

@@ -2,8 +2,6 @@
 
 #include "runtime/worker.h"
 
-#include <string.h>
-
 void
 arvo__worker_queue_init(worker_queue *queue, const arvo_allocator *allocator)
 {
@@ -234,17 +232,15 @@ arvo__worker_line_block(worker_queue *queue, worker_line *line)
     queue->rows += line->count;
 }
 
-bool
+void
 arvo__worker_queue_unblock(worker_queue *queue)
 {
-    const bool any = queue->blocked != NULL;
     for (worker_line *line = queue->blocked, *next; line != NULL; line = next) {
         next = line->next;
         queue->rows -= line->count;
         queue_append(queue, line);
     }
     queue->blocked = NULL;
-    return any;
 }
 
 /* ---- What is given back ------------------------------------------------------------------ */
