@@ -14,15 +14,9 @@
 /* An event on its way: from the outbox (seq), or from the queue in memory. */
 typedef struct broker_item {
     struct broker_item *next;
-    size_t size;
-    int64_t seq;
-    uint32_t depth;
-    arvo_str json;
-    arvo_str domains;
-    arvo_str subject; /* of the execution that made it */
-    /* From the outbox only. */
-    arvo_str id, source, type;
-    uint32_t attempts;
+    size_t size; /* of one in the queue */
+    arvo__row row;
+    uint32_t depth;  /* of one in the queue */
     bool is_skipped; /* behind one that failed */
 } broker_item;
 
@@ -82,14 +76,6 @@ broker_init(arvo_broker *broker)
            broker->blocks != NULL;
 }
 
-static bool
-broker_take_none(void *user, const arvo_stored_event *row)
-{
-    (void)user;
-    (void)row;
-    return false;
-}
-
 static arvo_status
 broker_open_store(arvo_broker *broker, const arvo_broker_opts *opts, arvo_error *err)
 {
@@ -106,8 +92,7 @@ broker_open_store(arvo_broker *broker, const arvo_broker_opts *opts, arvo_error 
     broker->claim = (arvo_claim){ .ttl_ms = opts->claim_ms, .limit = BROKER_BATCH };
     if (!platform->random(platform->self, broker->claim.token, sizeof(broker->claim.token)))
         return arvo__fail(err, ARVO_E_IO, "the random source failed: no claim can be made");
-    /* Some stores keep an outbox only from the first time someone asks for it. */
-    return store->outbox_list(broker->store_self, 0, 1, broker_take_none, NULL, err);
+    return arvo__outbox_open(store, broker->store_self, err);
 }
 
 /* What one delivery works with. */
@@ -241,9 +226,9 @@ broker_chain_add(
     char *text = (char *)(item + 1);
     *item = (broker_item){ .size = size,
                            .depth = made_by->depth + 1,
-                           .json = { text, json.len },
-                           .domains = { text + json.len, domains.len },
-                           .subject = { text + json.len + domains.len, subject.len } };
+                           .row = { .json = { text, json.len },
+                                    .domains = { text + json.len, domains.len },
+                                    .subject = { text + json.len + domains.len, subject.len } } };
     memcpy(text, json.ptr, json.len);
     memcpy(text + json.len, domains.ptr, domains.len);
     memcpy(text + json.len + domains.len, subject.ptr, subject.len);
@@ -341,23 +326,12 @@ broker_fail(
     arvo_broker *broker, const arvo__carrier *carrier, arvo_delivery *delivery, arvo_status status,
     const arvo_error *why, arvo_error *err)
 {
-    const uint32_t before = delivery->attempts;
-    delivery->result = NULL;
-    delivery->replies = (arvo_event_list){ NULL, 0 };
-    delivery->status = status;
-    delivery->error = why;
+    const bool is_claimed = broker->has_claims && delivery->seq != 0;
     if (err != NULL)
         *err = *why;
-    arvo_status st = ARVO_OK;
-    if (broker->has_claims && delivery->seq != 0) {
-        arvo__delivery_judge(&broker->retry, status, delivery->seq, before, delivery);
-        st = arvo__delivery_settle(carrier, &broker->claim, delivery->seq, delivery, err);
-        if (st != ARVO_OK) { /* it stays claimed until that is over */
-            delivery->attempts = before;
-            delivery->retry_ms = 0;
-            delivery->is_dead = false;
-        }
-    }
+    /* When the store cannot be told the row stays claimed until that is over. */
+    const arvo_status st = arvo__delivery_fail(
+        carrier, &broker->retry, is_claimed ? &broker->claim : NULL, delivery, status, why, err);
     broker->is_holding = broker->is_holding || (delivery->retry_ms == 0 && !delivery->is_dead);
     broker_show(broker, delivery);
     return st != ARVO_OK ? st : status;
@@ -406,18 +380,11 @@ broker_deliver_item(
     arvo_event event;
     arvo_error why = { 0 };
     arvo_arena_reset(broker->arena);
-    *out = (arvo_delivery){ .event = &event,
-                            .event_json = item->json,
-                            .domains = item->domains,
-                            .seq = item->seq,
-                            .attempts = item->attempts };
-    const arvo_status st = arvo_event_parse(item->json, broker->arena, &event, &why);
+    const arvo_status st = arvo__delivery_open(&item->row, broker->arena, &event, out, &why);
     if (st == ARVO_OK) {
-        out->depth = item->seq != 0 ? broker_depth(broker, event.id) : item->depth;
+        out->depth = out->seq != 0 ? broker_depth(broker, event.id) : item->depth;
         return broker_deliver(broker, out, false, err);
     }
-    arvo_error_prefix(&why, "outbox event %lld", (long long)item->seq);
-    event = arvo__delivery_stand_in(item->id, item->source, item->type, item->subject);
     const arvo__carrier carrier = broker_carrier(broker);
     return broker_fail(broker, &carrier, out, st, &why, err);
 }
@@ -437,15 +404,8 @@ broker_take_row(void *user, const arvo_stored_event *row)
 {
     broker_rows *rows = user;
     broker_item *item = arvo_arena_calloc(rows->arena, 1, sizeof(*item));
-    if (item != NULL) {
-        item->seq = row->seq;
-        item->json = arvo_arena_str_dup(rows->arena, row->json);
-        item->domains = arvo_arena_str_dup(rows->arena, row->domains);
-        item->subject = arvo_arena_str_dup(rows->arena, row->subject);
-        item->id = arvo_arena_str_dup(rows->arena, row->id);
-        item->source = arvo_arena_str_dup(rows->arena, row->source);
-        item->type = arvo_arena_str_dup(rows->arena, row->type);
-    }
+    if (item != NULL && arvo__row_copy(row, rows->arena, &item->row))
+        item->row.subject = arvo_arena_str_dup(rows->arena, row->subject);
     rows->failed = arvo_arena_failed(rows->arena);
     if (rows->failed)
         return false;
@@ -461,7 +421,7 @@ broker_take_claimed(void *user, const arvo_outbox_row *row)
     broker_item **place = rows->end;
     if (!broker_take_row(rows, &row->event))
         return false;
-    (*place)->attempts = row->attempts;
+    (*place)->row.attempts = row->attempts;
     return true;
 }
 
@@ -501,14 +461,14 @@ static arvo_status
 broker_deliver_next(arvo_broker *broker, const broker_item *item, bool *out_done, arvo_error *err)
 {
     *out_done = false;
-    if (arvo__map_find(&broker->blocked, item->subject) != NULL)
+    if (arvo__map_find(&broker->blocked, item->row.subject) != NULL)
         return ARVO_OK;
     arvo_error why = { 0 };
     arvo_delivery delivery;
     const arvo_status st = broker_deliver_item(broker, item, &delivery, &why);
     *out_done = st == ARVO_OK;
     if (st != ARVO_OK && !broker_is_over(st))
-        return broker_block(broker, item->subject, st, &why, err);
+        return broker_block(broker, item->row.subject, st, &why, err);
     if (st != ARVO_OK && err != NULL)
         *err = why;
     return st;
@@ -532,7 +492,7 @@ broker_drain_outbox(arvo_broker *broker, arvo_error *err)
              item != NULL && st == ARVO_OK && !broker->is_stopped; item = item->next) {
             bool is_done;
             st = broker_deliver_next(broker, item, &is_done, err);
-            after = item->seq;
+            after = item->row.seq;
         }
     }
     return st;
@@ -547,7 +507,7 @@ static void
 broker_skip_behind(broker_item *item)
 {
     for (broker_item *behind = item->next; behind != NULL; behind = behind->next)
-        if (arvo_str_equal(behind->subject, item->subject))
+        if (arvo_str_equal(behind->row.subject, item->row.subject))
             behind->is_skipped = true;
 }
 

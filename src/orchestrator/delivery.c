@@ -111,6 +111,55 @@ arvo__routes_choose(
     return routes_find_by_subject(routes, event, arena, out, err);
 }
 
+/* ---- What is to be delivered --------------------------------------------------------- */
+
+static bool
+outbox_take_none(void *user, const arvo_stored_event *row)
+{
+    (void)user;
+    (void)row;
+    return false;
+}
+
+arvo_status
+arvo__outbox_open(const arvo_memory_ops *store, void *store_self, arvo_error *err)
+{
+    return store->outbox_list(store_self, 0, 1, outbox_take_none, NULL, err);
+}
+
+bool
+arvo__row_copy(const arvo_stored_event *given, arvo_arena *arena, arvo__row *out)
+{
+    *out = (arvo__row){ .seq = given->seq,
+                        .json = arvo_arena_str_dup(arena, given->json),
+                        .domains = arvo_arena_str_dup(arena, given->domains),
+                        .id = arvo_arena_str_dup(arena, given->id),
+                        .source = arvo_arena_str_dup(arena, given->source),
+                        .type = arvo_arena_str_dup(arena, given->type) };
+    return !arvo_arena_failed(arena);
+}
+
+arvo_status
+arvo__delivery_open(
+    const arvo__row *row, arvo_arena *arena, arvo_event *event, arvo_delivery *out, arvo_error *why)
+{
+    *out = (arvo_delivery){ .event = event,
+                            .event_json = row->json,
+                            .domains = row->domains,
+                            .seq = row->seq,
+                            .attempts = row->attempts };
+    const arvo_status st = arvo_event_parse(row->json, arena, event, why);
+    if (st == ARVO_OK)
+        return ARVO_OK;
+    arvo_error_prefix(why, "outbox event %lld", (long long)row->seq);
+    *event = (arvo_event){ .id = row->id,
+                           .source = row->source,
+                           .type = row->type,
+                           .subject = row->subject,
+                           .to = row->type };
+    return st;
+}
+
 /* ---- Handing over -------------------------------------------------------------------- */
 
 arvo_status
@@ -284,25 +333,41 @@ arvo__delivery_judge(
         delivery->retry_ms = retry_pause(retry, seq, delivery->attempts);
 }
 
-arvo_status
-arvo__delivery_settle(
-    const arvo__carrier *carrier, const arvo_claim *claim, int64_t seq,
-    const arvo_delivery *delivery, arvo_error *err)
+static arvo_status
+delivery_settle(
+    const arvo__carrier *carrier, const arvo_claim *claim, const arvo_delivery *delivery,
+    arvo_error *err)
 {
     const arvo_str why = arvo_str_from(
         delivery->error != NULL && delivery->error->text[0] != '\0'
             ? delivery->error->text
             : arvo_status_text(delivery->status));
     if (delivery->is_dead)
-        return carrier->store->outbox_dead(carrier->store_self, seq, claim, why, err);
+        return carrier->store->outbox_dead(carrier->store_self, delivery->seq, claim, why, err);
     if (delivery->retry_ms > 0)
         return carrier->store->outbox_retry(
-            carrier->store_self, seq, claim, delivery->retry_ms, why, err);
+            carrier->store_self, delivery->seq, claim, delivery->retry_ms, why, err);
     return ARVO_OK;
 }
 
-arvo_event
-arvo__delivery_stand_in(arvo_str id, arvo_str source, arvo_str type, arvo_str subject)
+arvo_status
+arvo__delivery_fail(
+    const arvo__carrier *carrier, const arvo_retry *retry, const arvo_claim *claim,
+    arvo_delivery *delivery, arvo_status status, const arvo_error *why, arvo_error *err)
 {
-    return (arvo_event){ .id = id, .source = source, .type = type, .subject = subject, .to = type };
+    const uint32_t before = delivery->attempts;
+    delivery->result = NULL;
+    delivery->replies = (arvo_event_list){ NULL, 0 };
+    delivery->status = status;
+    delivery->error = why;
+    if (claim == NULL)
+        return ARVO_OK;
+    arvo__delivery_judge(retry, status, delivery->seq, before, delivery);
+    const arvo_status st = delivery_settle(carrier, claim, delivery, err);
+    if (st != ARVO_OK) {
+        delivery->attempts = before;
+        delivery->retry_ms = 0;
+        delivery->is_dead = false;
+    }
+    return st;
 }

@@ -38,6 +38,30 @@ arvo_status arvo__routes_choose(
     const arvo__routes *routes, const arvo_delivery *delivery, bool from_outside, arvo_arena *arena,
     const arvo__route **out, arvo_error *err);
 
+/* ---- What is to be delivered --------------------------------------------------------- */
+
+/* Some stores keep an outbox only from the first time someone asks for it: ask. */
+arvo_status arvo__outbox_open(const arvo_memory_ops *store, void *store_self, arvo_error *err);
+
+/* A row of the outbox. */
+typedef struct arvo__row {
+    int64_t seq; /* 0: an event that is in no outbox; it has no id, source and type here */
+    uint32_t attempts;
+    arvo_str json;
+    arvo_str domains;
+    arvo_str subject; /* of the execution that made it */
+    arvo_str id, source, type;
+} arvo__row;
+
+/* Copy a row but for its attempts and its subject, which many rows share. false: out of memory. */
+bool arvo__row_copy(const arvo_stored_event *given, arvo_arena *arena, arvo__row *out);
+
+/* The delivery of a row, and its event. A row that is no event fails, and is shown as its columns;
+ * `why` names it. */
+arvo_status arvo__delivery_open(
+    const arvo__row *row, arvo_arena *arena, arvo_event *event, arvo_delivery *out,
+    arvo_error *why);
+
 /* ---- Handing over -------------------------------------------------------------------- */
 
 /* What one delivery works with, and what it made. */
@@ -73,12 +97,11 @@ void arvo__delivery_judge(
     const arvo_retry *retry, arvo_status status, int64_t seq, uint32_t attempts,
     arvo_delivery *delivery);
 
-/* Tell the store. */
-arvo_status arvo__delivery_settle(
-    const arvo__carrier *carrier, const arvo_claim *claim, int64_t seq,
-    const arvo_delivery *delivery, arvo_error *err);
-
-/* What a row that is no event can be shown as: its columns. */
-arvo_event arvo__delivery_stand_in(arvo_str id, arvo_str source, arvo_str type, arvo_str subject);
+/* Fill in what a failed delivery shows: neither result nor replies, the status and `why`; and with
+ * a claim (NULL: none) what becomes of its row, which the store is told. A status that is not
+ * ARVO_OK is the store's: it was not told, and the row is as it was. */
+arvo_status arvo__delivery_fail(
+    const arvo__carrier *carrier, const arvo_retry *retry, const arvo_claim *claim,
+    arvo_delivery *delivery, arvo_status status, const arvo_error *why, arvo_error *err);
 
 #endif

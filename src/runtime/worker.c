@@ -95,19 +95,9 @@ worker_fail(
     arvo_worker *worker, const arvo__carrier *carrier, const arvo_claim *claim,
     arvo_delivery *delivery, arvo_status status, const arvo_error *why)
 {
-    const uint32_t before = delivery->attempts;
-    delivery->result = NULL;
-    delivery->replies = (arvo_event_list){ NULL, 0 };
-    delivery->status = status;
-    delivery->error = why;
-    arvo__delivery_judge(&worker->retry, status, delivery->seq, before, delivery);
     arvo_error err = { 0 };
-    if (arvo__delivery_settle(carrier, claim, delivery->seq, delivery, &err) != ARVO_OK) {
-        delivery->attempts = before;
-        delivery->retry_ms = 0;
-        delivery->is_dead = false;
+    if (arvo__delivery_fail(carrier, &worker->retry, claim, delivery, status, why, &err) != ARVO_OK)
         worker_show_trouble(worker, &err);
-    }
     worker_show(worker, delivery);
     return delivery->is_dead        ? WORKER_DEAD
            : delivery->retry_ms > 0 ? WORKER_FAILED
@@ -153,25 +143,19 @@ static worker_outcome
 worker_deliver(worker_thread *self, const worker_line *line)
 {
     arvo_worker *worker = self->worker;
-    const worker_row *row = line->first;
     arvo__carrier carrier = { .store = worker->store,
                               .store_self = worker->store_self,
                               .telemetry = worker->telemetry,
                               .arena = self->arena,
                               .text = &self->text };
     arvo_event event;
-    arvo_delivery delivery = { .event = &event,
-                               .event_json = row->json,
-                               .domains = row->domains,
-                               .seq = row->seq,
-                               .attempts = row->attempts };
+    arvo_delivery delivery;
     arvo_error why = { 0 };
     arvo_arena_reset(self->arena);
-    const arvo_status st = arvo_event_parse(row->json, self->arena, &event, &why);
+    const arvo_status st =
+        arvo__delivery_open(&line->first->row, self->arena, &event, &delivery, &why);
     if (st == ARVO_OK)
         return worker_hand_over(worker, &carrier, &line->batch->claim, &delivery);
-    arvo_error_prefix(&why, "outbox event %lld", (long long)row->seq);
-    event = arvo__delivery_stand_in(row->id, row->source, row->type, line->subject);
     return worker_fail(worker, &carrier, &line->batch->claim, &delivery, st, &why);
 }
 
@@ -525,14 +509,6 @@ worker_init_threads(arvo_worker *worker)
     return worker->threads != NULL;
 }
 
-static bool
-worker_take_none(void *user, const arvo_stored_event *row)
-{
-    (void)user;
-    (void)row;
-    return false;
-}
-
 static size_t
 worker_claim_limit(const arvo_worker_opts *opts, uint32_t threads)
 {
@@ -583,10 +559,8 @@ worker_check(const arvo_worker_opts *opts, arvo_retry *out_retry, arvo_error *er
 static arvo_status
 worker_open(arvo_worker *worker, arvo_error *err)
 {
-    if (!worker_init_threads(worker))
-        return arvo__nomem(err);
-    /* Some stores keep an outbox only from the first time someone asks for it. */
-    return worker->store->outbox_list(worker->store_self, 0, 1, worker_take_none, NULL, err);
+    return worker_init_threads(worker) ? arvo__outbox_open(worker->store, worker->store_self, err)
+                                       : arvo__nomem(err);
 }
 
 arvo_status

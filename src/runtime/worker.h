@@ -22,9 +22,7 @@
 
 typedef struct worker_row {
     struct worker_row *next;
-    int64_t seq;
-    uint32_t attempts;
-    arvo_str json, domains, id, source, type;
+    arvo__row row; /* its subject is the line's */
 } worker_row;
 
 typedef struct worker_line {

@@ -78,16 +78,10 @@ static worker_row *
 batch_row(worker_batch *batch, const arvo_outbox_row *given)
 {
     worker_row *row = arvo_arena_calloc(batch->arena, 1, sizeof(*row));
-    if (row == NULL)
+    if (row == NULL || !arvo__row_copy(&given->event, batch->arena, &row->row))
         return NULL;
-    row->seq = given->event.seq;
-    row->attempts = given->attempts;
-    row->json = arvo_arena_str_dup(batch->arena, given->event.json);
-    row->domains = arvo_arena_str_dup(batch->arena, given->event.domains);
-    row->id = arvo_arena_str_dup(batch->arena, given->event.id);
-    row->source = arvo_arena_str_dup(batch->arena, given->event.source);
-    row->type = arvo_arena_str_dup(batch->arena, given->event.type);
-    return arvo_arena_failed(batch->arena) ? NULL : row;
+    row->row.attempts = given->attempts;
+    return row;
 }
 
 bool
@@ -100,6 +94,7 @@ arvo__worker_batch_add(void *user, const arvo_outbox_row *given)
         batch->is_holding = true; /* this row, and those behind it, are for later */
         return false;
     }
+    row->row.subject = line->subject;
     *line->end = row;
     line->end = &row->next;
     line->count++;
