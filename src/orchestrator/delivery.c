@@ -201,13 +201,9 @@ carrier_commit_replies(
         return arvo__nomem(err);
     for (size_t i = 0; i < count; i++) {
         const arvo_event *reply = delivery->replies.items[i];
-        rows[i] = (arvo_stored_event){ .direction = ARVO_PRODUCED,
-                                       .subject = reply->subject,
-                                       .id = reply->id,
-                                       .source = reply->source,
-                                       .type = reply->type,
-                                       .domains = ARVO_STR(ARVO__DOMAINS_PLAIN),
-                                       .json = carrier->reply_texts[i] };
+        rows[i] = arvo__stored_event(
+            ARVO_PRODUCED, reply->subject, reply, ARVO_STR(ARVO__DOMAINS_PLAIN),
+            carrier->reply_texts[i]);
     }
     const arvo_commit commit = { .subject = delivery->event->subject,
                                  .produced = rows,

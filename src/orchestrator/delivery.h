@@ -7,8 +7,6 @@
 
 #include "orchestrator/internal.h"
 
-#define ARVO__DOMAINS_PLAIN "[\"default\"]"
-
 /* ---- Who serves an address -------------------------------------------------------- */
 
 typedef struct arvo__route {

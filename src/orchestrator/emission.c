@@ -11,7 +11,8 @@
  * outlives seven. */
 #define EMISSION_REMEMBERED_MAX 4u
 
-static const arvo_str emission_default_domains = { "[\"default\"]", 11 };
+static const arvo_str emission_default_domains = { ARVO__DOMAINS_PLAIN,
+                                                   sizeof(ARVO__DOMAINS_PLAIN) - 1 };
 
 /* ---- The list of events ------------------------------------------------------------ */
 

@@ -9,12 +9,6 @@
 
 #include "orchestrator/internal.h"
 
-static bool
-execute_is_workflow_error(arvo_status status)
-{
-    return status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
-}
-
 arvo_str
 arvo__error_message(arvo_arena *arena, arvo_str text)
 {
@@ -422,7 +416,7 @@ step_run(arvo__execution *x)
     arvo_error why;
     arvo__error_clear(&why);
     st = engine->execute(engine->self, x->machine, &input, x->arena, &x->output, &why);
-    if (execute_is_workflow_error(st)) {
+    if (arvo__is_workflow_error(st)) {
         st = execute_machine_failed(x, st, arvo_str_from(why.text));
     } else if (st == ARVO_E_INCOMPATIBLE_STATE) {
         st = arvo__fail(
@@ -504,20 +498,11 @@ execute_write_all(arvo__execution *x, const arvo_record *record, arvo_str text, 
     if (produced == NULL)
         return ARVO_E_NOMEM;
     for (size_t i = 0; i < x->event_count; i++)
-        produced[i] = (arvo_stored_event){ .direction = ARVO_PRODUCED,
-                                           .subject = x->event->subject,
-                                           .id = x->events[i]->id,
-                                           .source = x->events[i]->source,
-                                           .type = x->events[i]->type,
-                                           .domains = x->domain_texts[i],
-                                           .json = x->event_texts[i] };
-    const arvo_stored_event consumed = { .direction = ARVO_CONSUMED,
-                                         .subject = x->event->subject,
-                                         .id = x->event->id,
-                                         .source = x->event->source,
-                                         .type = x->event->type,
-                                         .domains = ARVO_STR("[\"default\"]"),
-                                         .json = text.ptr != NULL ? text : ARVO_STR("") };
+        produced[i] = arvo__stored_event(
+            ARVO_PRODUCED, x->event->subject, x->events[i], x->domain_texts[i], x->event_texts[i]);
+    const arvo_stored_event consumed = arvo__stored_event(
+        ARVO_CONSUMED, x->event->subject, x->event, ARVO_STR(ARVO__DOMAINS_PLAIN),
+        text.ptr != NULL ? text : ARVO_STR(""));
     const arvo_commit commit = {
         .subject = x->event->subject,
         .lease = &x->lease,
@@ -673,7 +658,7 @@ execute_locked(arvo__execution *x)
     arvo_status st = step_read(x); /* 4 */
     if (st == ARVO_OK && !x->is_settled)
         st = execute_decide(x); /* 5 to 9 */
-    if (execute_is_workflow_error(st))
+    if (arvo__is_workflow_error(st))
         st = execute_answer_error(x, st);
     if (st == ARVO_OK)
         st = arvo__result_prepare(x); /* behind the commit nothing may fail */

@@ -408,11 +408,9 @@ arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_erro
             opts->contract_uri);
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
-    if (opts->telemetry != NULL) {
-        const arvo_status st = arvo_telemetry_check(opts->telemetry, err);
-        if (st != ARVO_OK)
-            return st;
-    }
+    arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+    if (st != ARVO_OK)
+        return st;
 
     arvo_handler *handler = arvo__handler_new(opts->allocator, opts->contracts);
     if (handler == NULL)
@@ -424,7 +422,7 @@ arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_erro
     handler->telemetry = opts->telemetry;
     if (opts->platform != NULL)
         handler->platform = opts->platform;
-    const arvo_status st = handler_bind(handler, opts, err);
+    st = handler_bind(handler, opts, err);
     if (st != ARVO_OK)
         arvo_handler_free(handler);
     else

@@ -10,6 +10,24 @@
 #include "base/internal.h"
 #include "json/internal.h"
 
+/* The domains of an event that names none, as stores keep them. */
+#define ARVO__DOMAINS_PLAIN "[\"default\"]"
+
+/* An event as stores keep it: with the columns by which it is found. */
+static inline arvo_stored_event
+arvo__stored_event(
+    arvo_direction direction, arvo_str subject, const arvo_event *event, arvo_str domains,
+    arvo_str json)
+{
+    return (arvo_stored_event){ .direction = direction,
+                                .subject = subject,
+                                .id = event->id,
+                                .source = event->source,
+                                .type = event->type,
+                                .domains = domains,
+                                .json = json };
+}
+
 /* The lease of a running execution, where the keeper finds it (keeper.c). */
 typedef struct arvo__hold {
     struct arvo__hold *next; /* in the keeper's list, for good */
@@ -136,6 +154,27 @@ typedef struct arvo__execution {
     arvo_str last_error; /* JSON for the record; step 9 of a failure */
     arvo_outcome outcome;
 } arvo__execution;
+
+/* The domains of one of x->events, of which there is always one. */
+static inline size_t
+arvo__domain_count(const arvo__execution *x, size_t event)
+{
+    return x->domains[event] == NULL ? 1 : arvo_json_count(x->domains[event]);
+}
+
+static inline arvo_str
+arvo__domain_name(const arvo__execution *x, size_t event, size_t domain)
+{
+    return x->domains[event] == NULL ? ARVO_STR("default")
+                                     : arvo_json_str(arvo_json_at(x->domains[event], domain));
+}
+
+/* Whether it becomes a system error, which is committed (execute.c). */
+static inline bool
+arvo__is_workflow_error(arvo_status status)
+{
+    return status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
+}
 
 /* keeper.c: have the lease renewed from now on; take over what was renewed; no more. Each does
  * nothing when leases are not renewed. */

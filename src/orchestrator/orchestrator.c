@@ -88,7 +88,7 @@ orchestrator_check_tables(const arvo_orchestrator_opts *opts, arvo_error *err)
             err, ARVO_E_INVALID, "lenient_subjects: must be what it is in shares_with");
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
-    return opts->telemetry != NULL ? arvo_telemetry_check(opts->telemetry, err) : ARVO_OK;
+    return arvo_telemetry_check(opts->telemetry, err);
 }
 
 /* ---- Life ------------------------------------------------------------------------------ */

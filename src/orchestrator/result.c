@@ -2,19 +2,6 @@
 
 #include "orchestrator/internal.h"
 
-static arvo_str
-result_domain_name(const arvo__execution *x, size_t event, size_t domain)
-{
-    return x->domains[event] == NULL ? ARVO_STR("default")
-                                     : arvo_json_str(arvo_json_at(x->domains[event], domain));
-}
-
-static size_t
-result_domain_count(const arvo__execution *x, size_t event)
-{
-    return x->domains[event] == NULL ? 1 : arvo_json_count(x->domains[event]);
-}
-
 static arvo_domain_events *
 result_bucket(arvo__execution *x, arvo_str name)
 {
@@ -31,14 +18,14 @@ static void
 result_fill_buckets(arvo__execution *x, const arvo_event **lists)
 {
     for (size_t i = 0; i < x->event_count; i++)
-        for (size_t k = 0; k < result_domain_count(x, i); k++)
-            result_bucket(x, result_domain_name(x, i, k))->events.count++;
+        for (size_t k = 0; k < arvo__domain_count(x, i); k++)
+            result_bucket(x, arvo__domain_name(x, i, k))->events.count++;
     for (size_t b = 0; b < x->domain_count; b++) {
         x->by_domain[b].events.items = lists;
         size_t used = 0;
         for (size_t i = 0; i < x->event_count; i++)
-            for (size_t k = 0; k < result_domain_count(x, i); k++)
-                if (arvo_str_equal(result_domain_name(x, i, k), x->by_domain[b].name))
+            for (size_t k = 0; k < arvo__domain_count(x, i); k++)
+                if (arvo_str_equal(arvo__domain_name(x, i, k), x->by_domain[b].name))
                     lists[used++] = x->events[i];
         lists += used;
     }
@@ -49,7 +36,7 @@ arvo__result_prepare(arvo__execution *x)
 {
     size_t places = 0;
     for (size_t i = 0; i < x->event_count; i++)
-        places += result_domain_count(x, i);
+        places += arvo__domain_count(x, i);
     x->domain_count = 0;
     if (places == 0)
         return ARVO_OK;

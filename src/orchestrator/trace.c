@@ -153,14 +153,9 @@ arvo__trace_mark(arvo__execution *x)
 static void
 trace_measure_emitted(arvo__execution *x)
 {
-    for (size_t i = 0; i < x->event_count; i++) {
-        const size_t domains = x->domains[i] == NULL ? 0 : arvo_json_count(x->domains[i]);
-        if (domains == 0)
-            trace_measure(x, ARVO_MEASURE_EVENTS_OUT, 1, ARVO_STR("default"));
-        for (size_t k = 0; k < domains; k++)
-            trace_measure(
-                x, ARVO_MEASURE_EVENTS_OUT, 1, arvo_json_str(arvo_json_at(x->domains[i], k)));
-    }
+    for (size_t i = 0; i < x->event_count; i++)
+        for (size_t k = 0; k < arvo__domain_count(x, i); k++)
+            trace_measure(x, ARVO_MEASURE_EVENTS_OUT, 1, arvo__domain_name(x, i, k));
 }
 
 /* What it answers was made by another execution, which those events name. */
@@ -200,15 +195,12 @@ trace_emitted(arvo__execution *x, const arvo_telemetry *t)
         char prefix[32];
         const int len = snprintf(prefix, sizeof(prefix), "to_emit.%zu.", i);
         arvo__event_attributes(x->events[i], (arvo_str){ prefix, (size_t)len }, t, x->span);
-        const size_t domains = x->domains[i] == NULL ? 1 : arvo_json_count(x->domains[i]);
-        for (size_t k = 0; k < domains; k++) {
+        for (size_t k = 0; k < arvo__domain_count(x, i); k++) {
             char key[64];
             const int key_len =
                 snprintf(key, sizeof(key), "to_emit.%zu.domains.%zu", i, k); /* D37 mended */
             t->span_str(
-                t->self, x->span, (arvo_str){ key, (size_t)key_len },
-                x->domains[i] == NULL ? ARVO_STR("default")
-                                      : arvo_json_str(arvo_json_at(x->domains[i], k)));
+                t->self, x->span, (arvo_str){ key, (size_t)key_len }, arvo__domain_name(x, i, k));
         }
     }
 }
@@ -327,9 +319,7 @@ trace_phase_error(
     *out_type = *out_message = ARVO_STR_NONE;
     if (status == ARVO_OK)
         return;
-    const bool is_workflow_error =
-        status == ARVO_E_CONTRACT || status == ARVO_E_CONFIG || status == ARVO_E_EXECUTION;
-    const bool has_name = is_workflow_error && x->error_name.ptr != NULL;
+    const bool has_name = arvo__is_workflow_error(status) && x->error_name.ptr != NULL;
     *out_type = has_name ? x->error_name : arvo_str_from(arvo_status_name(status));
     *out_message = has_name                  ? x->error_message
                    : x->err->text[0] != '\0' ? arvo_str_from(x->err->text)
