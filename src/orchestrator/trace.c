@@ -77,6 +77,54 @@ trace_headers(
     *traceparent = (arvo_str){ header, ARVO_TRACEPARENT_BYTES };
 }
 
+/* Count an event that is taken up, and open the span of its processing; the headers of what it
+ * emits. `opts` lacks the parent. */
+static arvo_span *
+trace_begin(
+    const arvo_telemetry *t, const arvo_event *event, arvo_str handler, arvo_span_opts opts,
+    arvo_arena *arena, arvo_trace_context *own, arvo_str *traceparent, arvo_str *tracestate)
+{
+    const arvo_labels labels = { .handler = handler };
+    trace_origin origin;
+    t->measure(t->self, ARVO_MEASURE_EVENTS_IN, 1, &labels);
+    trace_origin_read(event, t, &labels, &origin);
+    opts.parent = origin.has_parent ? &origin.parent : NULL;
+    opts.tracestate = origin.tracestate;
+    arvo_span *span = t->span_start(t->self, &opts, own);
+    trace_headers(&origin, own, arena, traceparent, tracestate);
+    return span;
+}
+
+static arvo_span *
+trace_child(
+    const arvo_telemetry *t, const arvo_trace_context *parent, arvo_str tracestate, arvo_str name,
+    int64_t start_ns)
+{
+    const arvo_span_opts opts = { .name = name,
+                                  .kind = ARVO_SPAN_INTERNAL,
+                                  .parent = parent,
+                                  .tracestate = tracestate,
+                                  .start_ns = start_ns };
+    arvo_trace_context own;
+    return t->span_start(t->self, &opts, &own);
+}
+
+/* A child called WHAT<type>, around the making of an event. */
+static arvo_span *
+trace_making(
+    const arvo_telemetry *t, const arvo_trace_context *parent, arvo_str tracestate,
+    arvo_arena *arena, const char *what, arvo_str type, int64_t start_ns)
+{
+    const arvo_str parts[] = { arvo_str_from(what), ARVO_STR("<"), type, ARVO_STR(">") };
+    arvo_span *span = trace_child(
+        t, parent, tracestate, trace_join(arena, parts, ARVO_COUNT_OF(parts)), start_ns);
+    if (span != NULL) {
+        t->span_str(t->self, span, ARVO_STR("arvo.span.kind"), ARVO_STR("INTERNAL"));
+        t->span_str(t->self, span, ARVO_STR("openinference.span.kind"), ARVO_STR("INTERNAL"));
+    }
+    return span;
+}
+
 /* OpenTelemetry's own names for what is done with a message (semantic conventions, messaging). */
 static void
 trace_messaging(const arvo_telemetry *t, arvo_span *span, const arvo_event *event, arvo_str handler)
@@ -126,18 +174,14 @@ arvo__trace_open(arvo__execution *x)
         return;
 
     x->start_ns = trace_now(x);
-    trace_measure(x, ARVO_MEASURE_EVENTS_IN, 1, ARVO_STR_NONE);
-    trace_origin origin;
-    trace_origin_read(x->event, t, &(arvo_labels){ .handler = x->orchestrator->source }, &origin);
     const arvo_str parts[] = { ARVO_STR("Orchestrator<"), x->orchestrator->self->uri,
                                ARVO_STR(">@<"), x->event->type, ARVO_STR(">") };
     const arvo_span_opts opts = { .name = trace_join(x->arena, parts, ARVO_COUNT_OF(parts)),
                                   .kind = ARVO_SPAN_PRODUCER,
-                                  .parent = origin.has_parent ? &origin.parent : NULL,
-                                  .tracestate = origin.tracestate,
                                   .start_ns = x->start_ns };
-    x->span = t->span_start(t->self, &opts, &x->context);
-    trace_headers(&origin, &x->context, x->arena, &x->traceparent, &x->tracestate);
+    x->span = trace_begin(
+        t, x->event, x->orchestrator->source, opts, x->arena, &x->context, &x->traceparent,
+        &x->tracestate);
     if (x->span != NULL)
         trace_describe(x, t);
 }
@@ -261,24 +305,14 @@ arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str text)
         t->span_log(t->self, x->span, severity, text);
 }
 
-static arvo_span *
-trace_child(arvo__execution *x, arvo_str name)
-{
-    const arvo_telemetry *t = x->orchestrator->telemetry;
-    arvo_trace_context own;
-    const arvo_span_opts opts = { .name = name,
-                                  .kind = ARVO_SPAN_INTERNAL,
-                                  .parent = &x->context,
-                                  .tracestate = x->tracestate,
-                                  .start_ns = x->now_ns };
-    return t->span_start(t->self, &opts, &own);
-}
-
 arvo_span *
 arvo__trace_phase(arvo__execution *x, const char *name, int64_t *out_start_ns)
 {
     *out_start_ns = x->now_ns; /* where the last phase ended */
-    return x->span != NULL ? trace_child(x, arvo_str_from(name)) : NULL;
+    if (x->span == NULL)
+        return NULL;
+    return trace_child(
+        x->orchestrator->telemetry, &x->context, x->tracestate, arvo_str_from(name), x->now_ns);
 }
 
 arvo_span *
@@ -286,14 +320,8 @@ arvo__trace_phase_of(arvo__execution *x, const char *name, arvo_str type)
 {
     if (x->span == NULL)
         return NULL;
-    const arvo_telemetry *t = x->orchestrator->telemetry;
-    const arvo_str parts[] = { arvo_str_from(name), ARVO_STR("<"), type, ARVO_STR(">") };
-    arvo_span *span = trace_child(x, trace_join(x->arena, parts, ARVO_COUNT_OF(parts)));
-    if (span != NULL) {
-        t->span_str(t->self, span, ARVO_STR("arvo.span.kind"), ARVO_STR("INTERNAL"));
-        t->span_str(t->self, span, ARVO_STR("openinference.span.kind"), ARVO_STR("INTERNAL"));
-    }
-    return span;
+    return trace_making(
+        x->orchestrator->telemetry, &x->context, x->tracestate, x->arena, name, type, x->now_ns);
 }
 
 void
@@ -367,21 +395,15 @@ arvo__handler_trace_open(
                                   .tracestate = event->tracestate };
     if (t == NULL)
         return;
-    const arvo_labels labels = { .handler = handler->type };
-    trace_origin origin;
     out->start_ns = trace_handler_now(out);
-    t->measure(t->self, ARVO_MEASURE_EVENTS_IN, 1, &labels);
-    trace_origin_read(event, t, &labels, &origin);
     const arvo_str uri =
         handler->contract != NULL ? arvo_contract_uri(handler->contract) : handler->type;
     const arvo_str parts[] = { ARVO_STR("ArvoEventHandler<"), uri, ARVO_STR(">") };
     const arvo_span_opts opts = { .name = trace_join(arena, parts, ARVO_COUNT_OF(parts)),
                                   .kind = ARVO_SPAN_CONSUMER,
-                                  .parent = origin.has_parent ? &origin.parent : NULL,
-                                  .tracestate = origin.tracestate,
                                   .start_ns = out->start_ns };
-    out->span = t->span_start(t->self, &opts, &out->context);
-    trace_headers(&origin, &out->context, arena, &out->traceparent, &out->tracestate);
+    out->span = trace_begin(
+        t, event, handler->type, opts, arena, &out->context, &out->traceparent, &out->tracestate);
     if (out->span == NULL)
         return;
     t->span_str(t->self, out->span, ARVO_STR("arvo.span.kind"), ARVO_STR("EVENT_HANDLER"));
@@ -399,19 +421,10 @@ arvo__handler_trace_emit(
     const arvo_telemetry *t = trace->telemetry;
     if (t == NULL || trace->span == NULL)
         return NULL;
-    const arvo_str parts[] = { ARVO_STR("ArvoEventFactory.emits<"), type, ARVO_STR(">") };
-    const arvo_span_opts opts = { .name = trace_join(trace->arena, parts, ARVO_COUNT_OF(parts)),
-                                  .kind = ARVO_SPAN_INTERNAL,
-                                  .parent = &trace->context,
-                                  .tracestate = trace->tracestate,
-                                  .start_ns = trace_handler_now(trace) };
-    arvo_trace_context own;
-    arvo_span *span = t->span_start(t->self, &opts, &own);
-    if (span == NULL)
-        return NULL;
-    t->span_str(t->self, span, ARVO_STR("arvo.span.kind"), ARVO_STR("INTERNAL"));
-    t->span_str(t->self, span, ARVO_STR("openinference.span.kind"), ARVO_STR("INTERNAL"));
-    if (contract != NULL) {
+    arvo_span *span = trace_making(
+        t, &trace->context, trace->tracestate, trace->arena, "ArvoEventFactory.emits", type,
+        trace_handler_now(trace));
+    if (span != NULL && contract != NULL) {
         t->span_str(t->self, span, ARVO_STR("arvo.contract.uri"), contract->uri);
         t->span_str(t->self, span, ARVO_STR("arvo.contract.version"), contract->version);
     }
