@@ -17,11 +17,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (size > 0)
         memcpy(copy, data, size);
+    const otlp_signal *signal = &arvo__otlp_signals[ARVO_OTLP_TRACES];
     for (int json = 0; json < 2; json++) {
         int64_t rejected;
         arvo_str message;
         const arvo_str body = { copy, size };
-        if (!arvo__otlp_read_response(body, json != 0, arena, &rejected, &message))
+        if (!arvo__otlp_read_response(signal, body, json != 0, arena, &rejected, &message))
             continue;
         /* What it says lies within what came, unless it was decoded from JSON. */
         if (json == 0 && message.ptr != NULL &&

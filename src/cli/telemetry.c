@@ -69,16 +69,22 @@ metrics_write(void)
 static void
 exporter_close(void)
 {
-    arvo_otlp_counts counts = { 0 };
+    arvo_otlp_counts counts[ARVO_OTLP_SIGNAL_COUNT];
     if (otlp == NULL)
         return;
-    arvo_otlp_close(otlp, ARVO_OTLP_FLUSH_MS_DEFAULT, &counts);
+    arvo_otlp_close(otlp, ARVO_OTLP_FLUSH_MS_DEFAULT, counts);
     otlp = NULL;
-    if (counts.dropped > 0 || counts.not_recorded > 0)
-        cli_error(
-            "telemetry: %llu of %llu spans were not exported, and %llu executions not recorded",
-            (unsigned long long)counts.dropped, (unsigned long long)counts.spans,
-            (unsigned long long)counts.not_recorded);
+    for (arvo_otlp_signal i = 0; i < ARVO_OTLP_SIGNAL_COUNT; i++) {
+        const char *also = "";
+        if (counts[i].not_recorded > 0)
+            also = cli_printf(
+                ", and %llu executions not recorded", (unsigned long long)counts[i].not_recorded);
+        if (counts[i].dropped > 0 || counts[i].not_recorded > 0)
+            cli_error(
+                "telemetry: %llu of %llu %s were not exported%s",
+                (unsigned long long)counts[i].dropped, (unsigned long long)counts[i].items,
+                arvo_otlp_items(i), also);
+    }
 }
 
 void

@@ -1,13 +1,8 @@
-/* The exporter: a bounded queue of ended spans, and the thread that sends them. */
+/* The exporter: a pipe for each signal, the spans that wait for their next use, and their life. */
 
 #include "telemetry/otlp_internal.h"
 
 #include <time.h>
-
-#define BACKOFF_FIRST_MS INT64_C(500)
-#define BACKOFF_MAX_MS   INT64_C(5000)
-
-enum { WARN_REPEAT, WARN_REFUSED, WARN_REJECTED };
 
 static int64_t
 clock_ns(clockid_t clock)
@@ -24,7 +19,13 @@ arvo__otlp_now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* ---- Spans, free and waiting ------------------------------------------------------------- */
+void
+arvo__otlp_look_at_clock(arvo_otlp *otlp)
+{
+    atomic_store(&otlp->clock_offset_ns, clock_ns(CLOCK_REALTIME) - arvo__otlp_now_ns());
+}
+
+/* ---- Spans ---------------------------------------------------------------------------------- */
 
 void
 arvo__otlp_span_free(arvo_otlp *otlp, arvo_span *span)
@@ -36,11 +37,12 @@ arvo__otlp_span_free(arvo_otlp *otlp, arvo_span *span)
 arvo_span *
 arvo__otlp_span_take(arvo_otlp *otlp)
 {
-    (void)pthread_mutex_lock(&otlp->mutex);
-    arvo_span *span = otlp->free;
+    pthread_mutex_t *mutex = &otlp->pipes[ARVO_OTLP_TRACES].mutex;
+    (void)pthread_mutex_lock(mutex);
+    arvo_span *span = (arvo_span *)otlp->free;
     if (span != NULL)
-        otlp->free = span->next;
-    (void)pthread_mutex_unlock(&otlp->mutex);
+        otlp->free = span->record.next;
+    (void)pthread_mutex_unlock(mutex);
     if (span == NULL)
         return arvo__calloc(otlp->allocator, 1, sizeof(*span));
     char *bytes = span->bytes;
@@ -49,233 +51,67 @@ arvo__otlp_span_take(arvo_otlp *otlp)
     return span;
 }
 
-/* With the mutex. */
 static void
-span_give(arvo_otlp *otlp, arvo_span *span)
+span_give(arvo_otlp *otlp, otlp_record *record)
 {
+    arvo_span *span = (arvo_span *)record;
     if (span->cap > OTLP_SPAN_BYTES_KEPT) {
         arvo__free(otlp->allocator, span->bytes, span->cap);
         span->bytes = NULL;
         span->cap = 0;
     }
-    span->next = otlp->free;
-    otlp->free = span;
+    span->record.next = otlp->free;
+    otlp->free = &span->record;
 }
 
-void
-arvo__otlp_enqueue(arvo_otlp *otlp, arvo_span *span)
+static uint64_t
+spans_write(arvo_otlp *otlp, const otlp_record *first, arvo_buf *out)
 {
-    span->next = NULL;
-    (void)pthread_mutex_lock(&otlp->mutex);
-    otlp->counts.spans++;
-    const uint32_t queued = atomic_load_explicit(&otlp->queued, memory_order_relaxed);
-    if (queued >= otlp->settings.queue_max) {
-        otlp->counts.dropped++;
-        span_give(otlp, span);
-    } else {
-        *otlp->queue_end = span;
-        otlp->queue_end = &span->next;
-        atomic_store_explicit(&otlp->queued, queued + 1, memory_order_relaxed);
-        if (queued + 1 == otlp->settings.batch_max)
-            (void)pthread_cond_signal(&otlp->changed);
-    }
-    (void)pthread_mutex_unlock(&otlp->mutex);
-}
-
-/* With the mutex: the first of the queue, at most a batch of them. */
-static arvo_span *
-queue_take(arvo_otlp *otlp)
-{
-    arvo_span *first = otlp->queue, **end = &first;
-    uint32_t count = 0;
-    while (*end != NULL && count < otlp->settings.batch_max) {
-        end = &(*end)->next;
-        count++;
-    }
-    otlp->queue = *end;
-    *end = NULL;
-    if (otlp->queue == NULL)
-        otlp->queue_end = &otlp->queue;
-    atomic_fetch_sub_explicit(&otlp->queued, count, memory_order_relaxed);
-    otlp->in_flight = count;
-    return first;
-}
-
-/* ---- The thread ---------------------------------------------------------------------------- */
-
-static void
-warn_once(arvo_otlp *otlp, unsigned kind, const char *line)
-{
-    if (otlp->warned[kind] || otlp->warn == NULL)
-        return;
-    otlp->warned[kind] = true;
-    otlp->warn(otlp->user, line);
-}
-
-/* Whether the time that closing allows is over. */
-static bool
-out_of_time(void *user)
-{
-    arvo_otlp *otlp = user;
-    (void)pthread_mutex_lock(&otlp->mutex);
-    const bool is_over = otlp->is_closing && arvo__real_ms() >= otlp->stop_ms;
-    (void)pthread_mutex_unlock(&otlp->mutex);
-    return is_over;
-}
-
-/* Until `until_ms`, or until closing allows no more. */
-static void
-pause_until(arvo_otlp *otlp, int64_t until_ms)
-{
-    (void)pthread_mutex_lock(&otlp->mutex);
-    for (;;) {
-        const int64_t end_ms =
-            otlp->is_closing && otlp->stop_ms < until_ms ? otlp->stop_ms : until_ms;
-        if (arvo__real_ms() >= end_ms)
-            break;
-        arvo__cond_wait_until(&otlp->changed, &otlp->mutex, end_ms);
-    }
-    (void)pthread_mutex_unlock(&otlp->mutex);
-}
-
-/* Half of the pause to all of it, so that many who wait do not come back together. */
-static int64_t
-jittered(int64_t pause_ms)
-{
-    uint32_t random = 0;
-    const arvo_platform *platform = arvo_platform_system();
-    (void)platform->random(platform->self, &random, sizeof(random));
-    return pause_ms / 2 + (int64_t)(random % 1024) * pause_ms / 2048;
-}
-
-static void
-count_request(arvo_otlp *otlp, bool is_repeated)
-{
-    (void)pthread_mutex_lock(&otlp->mutex);
-    otlp->counts.requests++;
-    otlp->counts.repeated += is_repeated;
-    (void)pthread_mutex_unlock(&otlp->mutex);
-}
-
-/* Send the body until it is taken or refused, or the batch's time is over. */
-static void
-send_body(arvo_otlp *otlp, otlp_answer *answer)
-{
-    const int64_t end_ms = arvo__real_ms_after(otlp->settings.export_ms);
-    int64_t pause_ms = BACKOFF_FIRST_MS;
-    for (bool is_repeated = false;; is_repeated = true) {
-        count_request(otlp, is_repeated);
-        arvo__otlp_send(otlp->sender, arvo_buf_str(&otlp->body), out_of_time, otlp, answer);
-        if (answer->outcome != OTLP_REPEAT)
-            return;
-        warn_once(otlp, WARN_REPEAT, answer->why.text);
-        const int64_t wait_ms =
-            answer->retry_after_ms >= 0 ? answer->retry_after_ms : jittered(pause_ms);
-        const int64_t until_ms = arvo__real_ms_after(wait_ms);
-        if (until_ms >= end_ms)
-            return;
-        pause_until(otlp, until_ms);
-        if (out_of_time(otlp))
-            return;
-        pause_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
-    }
-}
-
-static void
-finish_batch(arvo_otlp *otlp, arvo_span *spans, const otlp_answer *answer)
-{
-    (void)pthread_mutex_lock(&otlp->mutex);
-    const uint64_t count = otlp->in_flight;
-    const uint64_t rejected =
-        answer->rejected <= 0
-            ? 0
-            : ((uint64_t)answer->rejected < count ? (uint64_t)answer->rejected : count);
-    const bool is_sent = answer->outcome == OTLP_SENT;
-    otlp->counts.exported += is_sent ? count - rejected : 0;
-    otlp->counts.rejected += is_sent ? rejected : 0;
-    otlp->counts.dropped += is_sent ? rejected : count;
-    otlp->in_flight = 0;
-    for (arvo_span *next; spans != NULL; spans = next) {
-        next = spans->next;
-        span_give(otlp, spans);
-    }
-    (void)pthread_mutex_unlock(&otlp->mutex);
-}
-
-static void
-send_batch(arvo_otlp *otlp, arvo_span *spans)
-{
-    otlp_answer answer = { .outcome = OTLP_REFUSED };
-    arvo_buf_reset(&otlp->body);
-    arvo__otlp_write_spans(
-        &otlp->settings, spans, atomic_load(&otlp->clock_offset_ns), &otlp->body);
-    if (otlp->body.status == ARVO_OK)
-        send_body(otlp, &answer);
-    else
-        (void)arvo__buf_status(&otlp->body, "OTLP request", &answer.why);
-    if (answer.outcome == OTLP_REFUSED)
-        warn_once(otlp, WARN_REFUSED, answer.why.text);
-    if (answer.outcome == OTLP_SENT && answer.why.text[0] != '\0')
-        warn_once(otlp, WARN_REJECTED, answer.why.text);
-    finish_batch(otlp, spans, &answer);
-    /* The real-time clock may have been set. */
-    atomic_store(&otlp->clock_offset_ns, clock_ns(CLOCK_REALTIME) - arvo__otlp_now_ns());
-}
-
-/* With the mutex: until a batch is there, its time has come, or somebody waits for it. */
-static void
-wait_for_work(arvo_otlp *otlp)
-{
-    const int64_t end_ms = arvo__real_ms_after(otlp->settings.delay_ms);
-    while (!otlp->is_closing && !otlp->is_flushing &&
-           atomic_load(&otlp->queued) < otlp->settings.batch_max && arvo__real_ms() < end_ms)
-        arvo__cond_wait_until(&otlp->changed, &otlp->mutex, end_ms);
-}
-
-static void *
-export_spans(void *user)
-{
-    arvo_otlp *otlp = user;
-    (void)pthread_mutex_lock(&otlp->mutex);
-    for (;;) {
-        wait_for_work(otlp);
-        const bool is_over = otlp->is_closing && arvo__real_ms() >= otlp->stop_ms;
-        arvo_span *spans = is_over ? NULL : queue_take(otlp);
-        if (spans == NULL) {
-            otlp->is_flushing = false;
-            (void)pthread_cond_broadcast(&otlp->flushed);
-            if (otlp->is_closing)
-                break;
-            continue;
-        }
-        (void)pthread_mutex_unlock(&otlp->mutex);
-        send_batch(otlp, spans);
-        (void)pthread_mutex_lock(&otlp->mutex);
-    }
-    (void)pthread_mutex_unlock(&otlp->mutex);
-    return NULL;
+    return arvo__otlp_write_spans(&otlp->settings, first, atomic_load(&otlp->clock_offset_ns), out);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-static bool
-otlp_init_locks(arvo_otlp *otlp)
+static const otlp_pipe_ops pipe_ops[ARVO_OTLP_SIGNAL_COUNT] = {
+    [ARVO_OTLP_TRACES] = { .write = spans_write, .give = span_give },
+};
+
+bool
+arvo__otlp_pipes_init(arvo_otlp *otlp)
 {
-    return pthread_mutex_init(&otlp->mutex, NULL) == 0 && arvo__cond_init(&otlp->changed) &&
-           arvo__cond_init(&otlp->flushed);
+    for (; otlp->pipe_count < ARVO_OTLP_SIGNAL_COUNT; otlp->pipe_count++) {
+        const unsigned i = otlp->pipe_count;
+        if (!arvo__otlp_pipe_init(&otlp->pipes[i], otlp, &otlp->settings.targets[i], &pipe_ops[i]))
+            return false;
+    }
+    return true;
+}
+
+void
+arvo__otlp_pipes_fini(arvo_otlp *otlp)
+{
+    for (unsigned i = 0; i < otlp->pipe_count; i++)
+        arvo__otlp_pipe_fini(&otlp->pipes[i]);
+    for (otlp_record *record = otlp->free, *next; record != NULL; record = next) {
+        next = record->next;
+        arvo__otlp_span_free(otlp, (arvo_span *)record);
+    }
+}
+
+static void
+pipes_join(arvo_otlp *otlp, int64_t deadline_ms)
+{
+    const int64_t stop_ms = arvo__real_ms_after(deadline_ms);
+    for (unsigned i = 0; i < otlp->pipe_count; i++)
+        arvo__otlp_pipe_stop(&otlp->pipes[i], stop_ms);
+    for (unsigned i = 0; i < otlp->pipe_count; i++)
+        arvo__otlp_pipe_join(&otlp->pipes[i]);
 }
 
 static void
 otlp_free(arvo_otlp *otlp)
 {
-    arvo__otlp_sender_free(otlp->sender);
-    arvo_span *const lists[] = { otlp->free, otlp->queue };
-    for (size_t i = 0; i < ARVO_COUNT_OF(lists); i++)
-        for (arvo_span *span = lists[i], *next; span != NULL; span = next) {
-            next = span->next;
-            arvo__otlp_span_free(otlp, span);
-        }
-    arvo_buf_fini(&otlp->body);
+    arvo__otlp_pipes_fini(otlp);
     arvo_arena_free(otlp->settings.arena);
     const arvo_allocator copy = otlp->allocator_copy;
     arvo__free(otlp->allocator != NULL ? &copy : NULL, otlp, sizeof(*otlp));
@@ -288,18 +124,15 @@ otlp_fill(arvo_otlp *otlp, const arvo_otlp_opts *opts, arvo_error *err)
     otlp->settings.arena = arvo_arena_new(&arena_opts);
     if (otlp->settings.arena == NULL || !arvo__otlp_settings_read(opts, &otlp->settings))
         return arvo__nomem(err);
-    otlp->queue_end = &otlp->queue;
-    otlp->body = ARVO_BUF_INIT(OTLP_REQUEST_BYTES_MAX);
-    otlp->body.allocator = otlp->allocator;
-    atomic_store(&otlp->clock_offset_ns, clock_ns(CLOCK_REALTIME) - arvo__otlp_now_ns());
+    arvo__otlp_look_at_clock(otlp);
     otlp->table = arvo__otlp_table(otlp);
-    const arvo_status st =
-        arvo__otlp_sender_new(otlp->allocator, &otlp->settings, &otlp->sender, err);
-    if (st != ARVO_OK)
-        return st;
-    if (!otlp_init_locks(otlp) || !arvo__thread_start(&otlp->thread, export_spans, otlp))
-        return arvo__fail(err, ARVO_E_IO, "OTLP: the exporter's thread cannot be started");
-    return ARVO_OK;
+    if (!arvo__otlp_pipes_init(otlp))
+        return arvo__fail(err, ARVO_E_IO, "OTLP: no locks for the exporter's threads");
+    arvo_status st = ARVO_OK;
+    for (unsigned i = 0; i < ARVO_OTLP_SIGNAL_COUNT && st == ARVO_OK; i++)
+        if (otlp->settings.targets[i].exports)
+            st = arvo__otlp_pipe_start(&otlp->pipes[i], err);
+    return st;
 }
 
 arvo_status
@@ -319,10 +152,12 @@ arvo_otlp_open(const arvo_otlp_opts *opts, arvo_otlp **out, arvo_error *err)
         otlp->user = opts->user;
     }
     const arvo_status st = otlp_fill(otlp, opts, err);
-    if (st != ARVO_OK)
-        otlp_free(otlp);
-    else
+    if (st == ARVO_OK) {
         *out = otlp;
+        return st;
+    }
+    pipes_join(otlp, 0); /* those that run already */
+    otlp_free(otlp);
     return st;
 }
 
@@ -339,14 +174,25 @@ arvo_otlp_telemetry(const arvo_otlp *otlp)
 }
 
 arvo_otlp_counts
-arvo_otlp_counts_of(const arvo_otlp *otlp)
+arvo_otlp_counts_of(const arvo_otlp *otlp, arvo_otlp_signal signal)
 {
-    pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&otlp->mutex;
+    ARVO_ASSERT(otlp != NULL && (unsigned)signal < ARVO_OTLP_SIGNAL_COUNT);
+    const otlp_pipe *pipe = &otlp->pipes[signal];
+    pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&pipe->mutex;
     (void)pthread_mutex_lock(mutex);
-    arvo_otlp_counts counts = otlp->counts;
+    arvo_otlp_counts counts = pipe->counts;
     (void)pthread_mutex_unlock(mutex);
-    counts.not_recorded = atomic_load_explicit(&otlp->not_recorded, memory_order_relaxed);
+    counts.queued = atomic_load_explicit(&pipe->queued, memory_order_relaxed);
+    if (signal == ARVO_OTLP_TRACES)
+        counts.not_recorded = atomic_load_explicit(&otlp->not_recorded, memory_order_relaxed);
     return counts;
+}
+
+const char *
+arvo_otlp_items(arvo_otlp_signal signal)
+{
+    ARVO_ASSERT((unsigned)signal < ARVO_OTLP_SIGNAL_COUNT);
+    return arvo__otlp_signals[signal].items;
 }
 
 bool
@@ -354,13 +200,9 @@ arvo_otlp_flush(arvo_otlp *otlp, int64_t deadline_ms)
 {
     ARVO_ASSERT(otlp != NULL);
     const int64_t end_ms = arvo__real_ms_after(deadline_ms);
-    (void)pthread_mutex_lock(&otlp->mutex);
-    otlp->is_flushing = true;
-    (void)pthread_cond_signal(&otlp->changed);
-    while (otlp->is_flushing && arvo__real_ms() < end_ms)
-        arvo__cond_wait_until(&otlp->flushed, &otlp->mutex, end_ms);
-    const bool is_done = !otlp->is_flushing;
-    (void)pthread_mutex_unlock(&otlp->mutex);
+    bool is_done = true;
+    for (unsigned i = 0; i < ARVO_OTLP_SIGNAL_COUNT; i++)
+        is_done = arvo__otlp_pipe_flush(&otlp->pipes[i], end_ms) && is_done;
     return is_done;
 }
 
@@ -369,17 +211,8 @@ arvo_otlp_close(arvo_otlp *otlp, int64_t deadline_ms, arvo_otlp_counts *counts)
 {
     if (otlp == NULL)
         return;
-    (void)pthread_mutex_lock(&otlp->mutex);
-    otlp->is_closing = true;
-    otlp->stop_ms = arvo__real_ms_after(deadline_ms);
-    (void)pthread_cond_signal(&otlp->changed);
-    (void)pthread_mutex_unlock(&otlp->mutex);
-    (void)pthread_join(otlp->thread, NULL);
-    otlp->counts.dropped += atomic_load(&otlp->queued); /* what was not sent */
-    if (counts != NULL)
-        *counts = arvo_otlp_counts_of(otlp);
-    (void)pthread_cond_destroy(&otlp->changed);
-    (void)pthread_cond_destroy(&otlp->flushed);
-    (void)pthread_mutex_destroy(&otlp->mutex);
+    pipes_join(otlp, deadline_ms);
+    for (unsigned i = 0; i < ARVO_OTLP_SIGNAL_COUNT && counts != NULL; i++)
+        counts[i] = arvo_otlp_counts_of(otlp, (arvo_otlp_signal)i);
     otlp_free(otlp);
 }

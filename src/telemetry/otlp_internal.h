@@ -20,30 +20,55 @@
 #define OTLP_RESPONSE_BYTES_MAX ((size_t)64 * 1024)
 #define OTLP_ROOM               32u /* left for the phases of executions under way */
 
+/* ---- Signals ------------------------------------------------------------------------------
+ *
+ * Traces, and what else there is, differ in what a row of arvo__otlp_signals (otlp_settings.c)
+ * says, and in the otlp_pipe_ops of what they queue. To add one: its name in arvo_otlp_signal, its
+ * row, and in otlp.c its ops; its variables, endpoint, thread, retries, deadlines and counts are
+ * there then. */
+
+typedef struct otlp_signal {
+    const char *variable; /* TRACES: in the names of its variables */
+    const char *batch;    /* BSP: before those of its batches */
+    const char *path;     /* behind the endpoint of all signals */
+    const char *items;    /* "spans", for people */
+    const char *rejected; /* what JSON calls the number of them that a receiver did not take */
+    uint32_t queue_min;   /* the smallest queue that makes sense */
+    int64_t delay_ms;     /* how long what waits does so, at most; by default */
+} otlp_signal;
+
+extern const otlp_signal arvo__otlp_signals[ARVO_OTLP_SIGNAL_COUNT];
+
 /* ---- Settings (otlp_settings.c) -------------------------------------------------------- */
 
 typedef enum otlp_sampler { OTLP_ALWAYS_ON, OTLP_ALWAYS_OFF, OTLP_RATIO } otlp_sampler;
 
-typedef struct otlp_settings {
-    arvo_arena *arena;     /* of its texts */
-    const char *url;       /* of /v1/traces */
+/* Where one signal goes, how, and how much of it waits. */
+typedef struct otlp_target {
+    const otlp_signal *signal;
+    bool exports;          /* false: its exporter is none, or nobody asked for it */
+    const char *url;       /* with the path */
     const char *url_shown; /* without a password */
     arvo_pair headers[OTLP_HEADERS_MAX];
     size_t header_count;
-    arvo_pair resource[OTLP_RESOURCE_MAX];
-    size_t resource_count;
     const char *certificate; /* file; NULL: the system's */
     bool json;
     bool gzip;
-    bool exports; /* false: OTEL_TRACES_EXPORTER=none */
-    otlp_sampler sampler;
-    bool parent_decides;
-    uint64_t ratio_bound; /* of the last 8 bytes of a trace id, shifted right by one */
-    int64_t timeout_ms;   /* of one request */
-    int64_t export_ms;    /* of one batch, repeated requests included */
+    int64_t timeout_ms; /* of one request */
+    int64_t export_ms;  /* of one batch, repeated requests included */
     int64_t delay_ms;
     uint32_t queue_max;
     uint32_t batch_max;
+} otlp_target;
+
+typedef struct otlp_settings {
+    arvo_arena *arena; /* of its texts */
+    otlp_target targets[ARVO_OTLP_SIGNAL_COUNT];
+    arvo_pair resource[OTLP_RESOURCE_MAX];
+    size_t resource_count;
+    otlp_sampler sampler;
+    bool parent_decides;
+    uint64_t ratio_bound; /* of the last 8 bytes of a trace id, shifted right by one */
     uint32_t attributes_max;
     uint32_t events_max;
     uint32_t links_max;
@@ -53,6 +78,15 @@ typedef struct otlp_settings {
 bool arvo__otlp_wanted(const arvo_otlp_opts *opts);
 /* out->arena is given. false: out of memory. */
 bool arvo__otlp_settings_read(const arvo_otlp_opts *opts, otlp_settings *out);
+
+/* ---- Records (otlp_pipe.c) -----------------------------------------------------------------
+ */
+
+/* What waits to be sent begins with this. */
+typedef struct otlp_record otlp_record;
+struct otlp_record {
+    otlp_record *next; /* in the queue, or among those free */
+};
 
 /* ---- Spans (otlp_span.c) ------------------------------------------------------------------ */
 
@@ -74,7 +108,7 @@ typedef struct otlp_item {
 } otlp_item;
 
 struct arvo_span {
-    arvo_span *next; /* in the queue, or among the free */
+    otlp_record record;
     arvo_trace_context context;
     uint8_t parent_id[8];
     bool has_parent;
@@ -133,14 +167,25 @@ void arvo__otlp_u32(otlp_writer *w, otlp_field field, uint32_t value); /* enums 
 void arvo__otlp_i64(otlp_writer *w, otlp_field field, int64_t value);
 void arvo__otlp_double(otlp_writer *w, otlp_field field, double value);
 
-/* An ExportTraceServiceRequest. Failure is the buffer's. */
-void arvo__otlp_write_spans(
-    const otlp_settings *settings, const arvo_span *spans, int64_t clock_offset_ns, arvo_buf *out);
+/* An attribute, one of the list. */
+void arvo__otlp_attribute(otlp_writer *w, otlp_field list, arvo_str key, arvo_str value);
+/* What every request begins with: its one resource and scope. Between these two stands what is
+ * said of them, the members of a scopeSpans (or the like). */
+void arvo__otlp_open_request(
+    otlp_writer *w, const otlp_settings *settings, const otlp_target *target, otlp_field resources,
+    otlp_field scopes, arvo_buf *out);
+void arvo__otlp_close_request(otlp_writer *w);
+
+/* An ExportTraceServiceRequest, of records that are spans; how many. Failure is the buffer's. */
+uint64_t arvo__otlp_write_spans(
+    const otlp_settings *settings, const otlp_record *spans, int64_t clock_offset_ns,
+    arvo_buf *out);
 
 /* What a receiver said with success: how many of what was sent it did not take, and why. false: it
  * is not readable. */
 bool arvo__otlp_read_response(
-    arvo_str body, bool json, arvo_arena *arena, int64_t *out_rejected, arvo_str *out_message);
+    const otlp_signal *signal, arvo_str body, bool json, arvo_arena *arena, int64_t *out_rejected,
+    arvo_str *out_message);
 
 /* ---- Sending (otlp_send.c) --------------------------------------------------------------------
  */
@@ -162,14 +207,63 @@ typedef struct otlp_answer {
 } otlp_answer;
 
 arvo_status arvo__otlp_sender_new(
-    const arvo_allocator *allocator, const otlp_settings *settings, otlp_sender **out,
-    arvo_error *err);
+    const arvo_allocator *allocator, const otlp_target *target, otlp_sender **out, arvo_error *err);
 void arvo__otlp_sender_free(otlp_sender *sender);
 /* Asked again and again during a request. */
 typedef bool (*otlp_should_stop_fn)(void *user);
 void arvo__otlp_send(
     otlp_sender *sender, arvo_str body, otlp_should_stop_fn should_stop, void *user,
     otlp_answer *out);
+
+/* ---- Pipes (otlp_pipe.c) ------------------------------------------------------------------------
+ *
+ * One signal's bounded queue, and the thread that sends it. Each has its own: a receiver of one
+ * signal that hangs holds up no other. */
+
+typedef struct otlp_pipe_ops {
+    /* The records as one request; how many items it holds. Failure is the buffer's. */
+    uint64_t (*write)(arvo_otlp *otlp, const otlp_record *first, arvo_buf *out);
+    /* One that is needed no more. With the pipe's mutex. */
+    void (*give)(arvo_otlp *otlp, otlp_record *record);
+} otlp_pipe_ops;
+
+typedef struct otlp_pipe {
+    arvo_otlp *otlp;
+    const otlp_target *target;
+    const otlp_pipe_ops *ops;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* for its thread: there is something to do */
+    pthread_cond_t flushed; /* for who waits for it */
+    otlp_record *queue;     /* guarded by mutex, as what follows */
+    otlp_record **queue_end;
+    _Atomic uint32_t queued; /* also read without */
+    bool is_flushing;
+    bool is_closing;
+    int64_t stop_ms; /* of arvo__real_ms(); when closing */
+    arvo_otlp_counts counts;
+
+    /* Its thread's own. */
+    pthread_t thread;
+    bool has_thread;
+    otlp_sender *sender;
+    arvo_buf body;
+    bool warned[3]; /* repeat, refused, rejected */
+} otlp_pipe;
+
+/* Empty, without a thread. false: there are no locks. */
+bool arvo__otlp_pipe_init(
+    otlp_pipe *pipe, arvo_otlp *otlp, const otlp_target *target, const otlp_pipe_ops *ops);
+arvo_status arvo__otlp_pipe_start(otlp_pipe *pipe, arvo_error *err);
+/* The pipe's from here on; dropped, and counted, when there is no room. */
+void arvo__otlp_pipe_put(otlp_pipe *pipe, otlp_record *record);
+/* Until all that waits is sent or refused, or its time is over. */
+bool arvo__otlp_pipe_flush(otlp_pipe *pipe, int64_t end_ms);
+/* Begin to close it, with what waits sent until `stop_ms`; and wait for that. */
+void arvo__otlp_pipe_stop(otlp_pipe *pipe, int64_t stop_ms);
+void arvo__otlp_pipe_join(otlp_pipe *pipe);
+/* After an init, with or without a start. */
+void arvo__otlp_pipe_fini(otlp_pipe *pipe);
 
 /* ---- The exporter (otlp.c) ----------------------------------------------------------------------
  */
@@ -182,33 +276,20 @@ struct arvo_otlp {
     void (*warn)(void *user, const char *line);
     void *user;
     _Atomic int64_t clock_offset_ns; /* of the real-time clock to the monotonic one */
-
-    pthread_mutex_t mutex;
-    pthread_cond_t changed; /* for the exporter: there is something to do */
-    pthread_cond_t flushed; /* for who waits for it */
-    arvo_span *free;        /* guarded by mutex, as what follows */
-    arvo_span *queue;
-    arvo_span **queue_end;
-    _Atomic uint32_t queued; /* also read without */
-    uint32_t in_flight;
-    bool is_flushing;
-    bool is_closing;
-    int64_t stop_ms; /* of arvo__real_ms(); when closing */
-    arvo_otlp_counts counts;
+    otlp_pipe pipes[ARVO_OTLP_SIGNAL_COUNT];
+    unsigned pipe_count; /* of them initialised */
+    otlp_record *free;   /* spans; guarded by the traces' mutex */
     _Atomic uint64_t not_recorded;
-
-    /* The exporter's own. */
-    pthread_t thread;
-    otlp_sender *sender;
-    arvo_buf body;
-    bool warned[3]; /* repeat, refused, rejected */
 };
 
 int64_t arvo__otlp_now_ns(void);
+/* The real-time clock may have been set. */
+void arvo__otlp_look_at_clock(arvo_otlp *otlp);
+/* All of them, without threads; and what is left in them. */
+bool arvo__otlp_pipes_init(arvo_otlp *otlp);
+void arvo__otlp_pipes_fini(arvo_otlp *otlp);
 /* The functions of the table. */
 arvo_telemetry arvo__otlp_table(arvo_otlp *otlp);
-/* One that ended; it is the exporter's from here on. */
-void arvo__otlp_enqueue(arvo_otlp *otlp, arvo_span *span);
 /* An empty one; NULL: out of memory. */
 arvo_span *arvo__otlp_span_take(arvo_otlp *otlp);
 void arvo__otlp_span_free(arvo_otlp *otlp, arvo_span *span);

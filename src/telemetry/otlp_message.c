@@ -1,4 +1,4 @@
-/* Spans as an OTLP request, and what a receiver answers. */
+/* Requests: what is common to all, and spans; and what a receiver answers. */
 
 #include "telemetry/otlp_internal.h"
 
@@ -46,8 +46,8 @@
 
 enum { STATUS_OK = 1, STATUS_ERROR = 2 };
 
-static void
-write_attribute(otlp_writer *w, otlp_field list, arvo_str key, arvo_str value)
+void
+arvo__otlp_attribute(otlp_writer *w, otlp_field list, arvo_str key, arvo_str value)
 {
     arvo__otlp_begin(w, list);
     arvo__otlp_str(w, KEY, key);
@@ -81,14 +81,14 @@ write_attributes(otlp_writer *w, const arvo_span *span)
     for (size_t at = 0; arvo__otlp_item(span, &at, &item, &key, &value);) {
         double number;
         if (item.kind == OTLP_STR) {
-            write_attribute(w, ATTRIBUTES, key, value);
+            arvo__otlp_attribute(w, ATTRIBUTES, key, value);
         } else if (item.kind == OTLP_NUMBER) {
             memcpy(&number, value.ptr, sizeof(number));
             write_number(w, ATTRIBUTES, key, number);
         } else if (item.kind == OTLP_ERROR) {
-            write_attribute(w, ATTRIBUTES, ARVO_STR("error.type"), key);
-            write_attribute(w, ATTRIBUTES, ARVO_STR("exception.type"), key);
-            write_attribute(w, ATTRIBUTES, ARVO_STR("exception.message"), value);
+            arvo__otlp_attribute(w, ATTRIBUTES, ARVO_STR("error.type"), key);
+            arvo__otlp_attribute(w, ATTRIBUTES, ARVO_STR("exception.type"), key);
+            arvo__otlp_attribute(w, ATTRIBUTES, ARVO_STR("exception.message"), value);
         }
     }
     arvo__otlp_list_end(w);
@@ -118,9 +118,9 @@ write_log(otlp_writer *w, arvo_str key, arvo_str value, int64_t offset_ns)
     arvo__otlp_fixed64(w, EVENT_TIME, (uint64_t)(time_ns + offset_ns));
     arvo__otlp_str(w, EVENT_NAME, ARVO_STR("log"));
     arvo__otlp_list(w, EVENT_ATTRS);
-    write_attribute(
+    arvo__otlp_attribute(
         w, EVENT_ATTRS, ARVO_STR("log.severity"), arvo_str_from(severity_name(severity)));
-    write_attribute(w, EVENT_ATTRS, ARVO_STR("log.message"), message);
+    arvo__otlp_attribute(w, EVENT_ATTRS, ARVO_STR("log.message"), message);
     write_number(
         w, EVENT_ATTRS, ARVO_STR("log.timestamp"), (double)((time_ns + offset_ns) / 1000000));
     arvo__otlp_list_end(w);
@@ -134,8 +134,8 @@ write_exception(otlp_writer *w, arvo_str type, arvo_str message, int64_t time_ns
     arvo__otlp_fixed64(w, EVENT_TIME, (uint64_t)time_ns);
     arvo__otlp_str(w, EVENT_NAME, ARVO_STR("exception"));
     arvo__otlp_list(w, EVENT_ATTRS);
-    write_attribute(w, EVENT_ATTRS, ARVO_STR("exception.type"), type);
-    write_attribute(w, EVENT_ATTRS, ARVO_STR("exception.message"), message);
+    arvo__otlp_attribute(w, EVENT_ATTRS, ARVO_STR("exception.type"), type);
+    arvo__otlp_attribute(w, EVENT_ATTRS, ARVO_STR("exception.message"), message);
     arvo__otlp_list_end(w);
     arvo__otlp_end(w);
 }
@@ -240,35 +240,55 @@ write_resource(otlp_writer *w, const otlp_settings *settings)
     arvo__otlp_begin(w, RESOURCE);
     arvo__otlp_list(w, ATTRIBUTES_1);
     for (size_t i = 0; i < settings->resource_count; i++)
-        write_attribute(w, ATTRIBUTES_1, settings->resource[i].key, settings->resource[i].value);
+        arvo__otlp_attribute(
+            w, ATTRIBUTES_1, settings->resource[i].key, settings->resource[i].value);
     arvo__otlp_list_end(w);
     arvo__otlp_end(w);
 }
 
 void
+arvo__otlp_open_request(
+    otlp_writer *w, const otlp_settings *settings, const otlp_target *target, otlp_field resources,
+    otlp_field scopes, arvo_buf *out)
+{
+    arvo__otlp_open(w, out, target->json);
+    arvo__otlp_list(w, resources);
+    arvo__otlp_begin(w, resources);
+    write_resource(w, settings);
+    arvo__otlp_list(w, scopes);
+    arvo__otlp_begin(w, scopes);
+    arvo__otlp_begin(w, SCOPE);
+    arvo__otlp_str(w, SCOPE_NAME, ARVO_STR("arvo-instrumentation"));
+    arvo__otlp_str(w, SCOPE_VERSION, ARVO_STR("1.0.0"));
+    arvo__otlp_end(w);
+}
+
+void
+arvo__otlp_close_request(otlp_writer *w)
+{
+    arvo__otlp_end(w);
+    arvo__otlp_list_end(w);
+    arvo__otlp_end(w);
+    arvo__otlp_list_end(w);
+    arvo__otlp_close_message(w);
+}
+
+uint64_t
 arvo__otlp_write_spans(
-    const otlp_settings *settings, const arvo_span *spans, int64_t clock_offset_ns, arvo_buf *out)
+    const otlp_settings *settings, const otlp_record *spans, int64_t clock_offset_ns, arvo_buf *out)
 {
     otlp_writer w;
-    arvo__otlp_open(&w, out, settings->json);
-    arvo__otlp_list(&w, RESOURCE_SPANS);
-    arvo__otlp_begin(&w, RESOURCE_SPANS);
-    write_resource(&w, settings);
-    arvo__otlp_list(&w, SCOPE_SPANS);
-    arvo__otlp_begin(&w, SCOPE_SPANS);
-    arvo__otlp_begin(&w, SCOPE);
-    arvo__otlp_str(&w, SCOPE_NAME, ARVO_STR("arvo-instrumentation"));
-    arvo__otlp_str(&w, SCOPE_VERSION, ARVO_STR("1.0.0"));
-    arvo__otlp_end(&w);
+    uint64_t count = 0;
+    arvo__otlp_open_request(
+        &w, settings, &settings->targets[ARVO_OTLP_TRACES], RESOURCE_SPANS, SCOPE_SPANS, out);
     arvo__otlp_list(&w, SPANS);
-    for (const arvo_span *span = spans; span != NULL; span = span->next)
-        write_span(&w, span, clock_offset_ns);
+    for (const otlp_record *record = spans; record != NULL; record = record->next) {
+        write_span(&w, (const arvo_span *)record, clock_offset_ns);
+        count++;
+    }
     arvo__otlp_list_end(&w);
-    arvo__otlp_end(&w);
-    arvo__otlp_list_end(&w);
-    arvo__otlp_end(&w);
-    arvo__otlp_list_end(&w);
-    arvo__otlp_close_message(&w);
+    arvo__otlp_close_request(&w);
+    return count;
 }
 
 /* ---- Responses -------------------------------------------------------------------------- */
@@ -345,14 +365,16 @@ read_protobuf(arvo_str body, int64_t *out_rejected, arvo_str *out_message)
 
 /* A 64-bit integer is a string in this JSON, and a number in what some send. */
 static bool
-read_json(arvo_str body, arvo_arena *arena, int64_t *out_rejected, arvo_str *out_message)
+read_json(
+    const char *rejected_name, arvo_str body, arvo_arena *arena, int64_t *out_rejected,
+    arvo_str *out_message)
 {
     const arvo_json *root = NULL;
     if (arvo_json_parse(body, arena, &root, NULL) != ARVO_OK ||
         arvo_json_type_of(root) != ARVO_JSON_OBJECT)
         return false;
     const arvo_json *partial = arvo_json_get(root, "partialSuccess");
-    const arvo_json *rejected = arvo_json_get(partial, "rejectedSpans");
+    const arvo_json *rejected = arvo_json_get(partial, rejected_name);
     const arvo_str digits = arvo_json_str(rejected);
     if (arvo_json_is_number(rejected))
         *out_rejected = (int64_t)arvo_json_number_or(rejected, 0);
@@ -367,12 +389,13 @@ read_json(arvo_str body, arvo_arena *arena, int64_t *out_rejected, arvo_str *out
 
 bool
 arvo__otlp_read_response(
-    arvo_str body, bool json, arvo_arena *arena, int64_t *out_rejected, arvo_str *out_message)
+    const otlp_signal *signal, arvo_str body, bool json, arvo_arena *arena, int64_t *out_rejected,
+    arvo_str *out_message)
 {
     *out_rejected = 0;
     *out_message = ARVO_STR_NONE;
     if (body.len == 0)
         return true;
-    return json ? read_json(body, arena, out_rejected, out_message)
+    return json ? read_json(signal->rejected, body, arena, out_rejected, out_message)
                 : read_protobuf(body, out_rejected, out_message);
 }

@@ -4,11 +4,10 @@
 
 arvo_status
 arvo__otlp_sender_new(
-    const arvo_allocator *allocator, const otlp_settings *settings, otlp_sender **out,
-    arvo_error *err)
+    const arvo_allocator *allocator, const otlp_target *target, otlp_sender **out, arvo_error *err)
 {
     (void)allocator;
-    (void)settings;
+    (void)target;
     (void)out;
     return arvo__fail(
         err, ARVO_E_UNSUPPORTED,

@@ -30,7 +30,7 @@ static struct {
 
 struct otlp_sender {
     const arvo_allocator *allocator;
-    const otlp_settings *settings;
+    const otlp_target *target;
     CURL *curl;
     CURLM *multi;
     struct curl_slist *headers;
@@ -65,7 +65,7 @@ static void
 answer_fail(otlp_answer *out, otlp_outcome outcome, const otlp_sender *sender, const char *what)
 {
     out->outcome = outcome;
-    (void)arvo__fail(&out->why, ARVO_E_IO, "%s: %s", sender->settings->url_shown, what);
+    (void)arvo__fail(&out->why, ARVO_E_IO, "%s: %s", sender->target->url_shown, what);
 }
 
 /* The codes for which the OTLP specification allows the same request again. */
@@ -94,12 +94,13 @@ answer_read(otlp_sender *sender, otlp_answer *out)
     arvo_str message;
     arvo_arena_reset(sender->arena);
     if (!arvo__otlp_read_response(
-            arvo_buf_str(&sender->response), json, sender->arena, &out->rejected, &message))
+            sender->target->signal, arvo_buf_str(&sender->response), json, sender->arena,
+            &out->rejected, &message))
         answer_fail(out, OTLP_SENT, sender, "its answer cannot be read, taken as a success");
     else if (out->rejected > 0 || message.len > 0)
         (void)arvo__fail(
-            &out->why, ARVO_E_IO, "%s: it did not take %lld of the spans: %.*s",
-            sender->settings->url_shown, (long long)out->rejected,
+            &out->why, ARVO_E_IO, "%s: it did not take %lld of the %s: %.*s",
+            sender->target->url_shown, (long long)out->rejected, sender->target->signal->items,
             (int)(message.len < 200 ? message.len : 200), message.len > 0 ? message.ptr : "");
 }
 
@@ -158,7 +159,7 @@ arvo__otlp_send(
     otlp_answer *out)
 {
     *out = (otlp_answer){ .retry_after_ms = -1 };
-    if (sender->settings->gzip) {
+    if (sender->target->gzip) {
         if (!pack(sender, body)) {
             answer_fail(out, OTLP_REFUSED, sender, "out of memory");
             return;
@@ -219,16 +220,16 @@ add_header(otlp_sender *sender, const char *line)
 static bool
 add_headers(otlp_sender *sender)
 {
-    const otlp_settings *settings = sender->settings;
+    const otlp_target *target = sender->target;
     bool ok = add_header(
         sender,
-        settings->json ? "Content-Type: application/json" : "Content-Type: application/x-protobuf");
-    ok = ok && (!settings->gzip || add_header(sender, "Content-Encoding: gzip"));
+        target->json ? "Content-Type: application/json" : "Content-Type: application/x-protobuf");
+    ok = ok && (!target->gzip || add_header(sender, "Content-Encoding: gzip"));
     ok = ok && add_header(sender, "Expect:"); /* no pause before the body */
-    for (size_t i = 0; i < settings->header_count && ok; i++) {
+    for (size_t i = 0; i < target->header_count && ok; i++) {
         const arvo_str line = arvo_arena_printf(
-            sender->arena, "%.*s: %.*s", ARVO_FMT(settings->headers[i].key),
-            ARVO_FMT(settings->headers[i].value));
+            sender->arena, "%.*s: %.*s", ARVO_FMT(target->headers[i].key),
+            ARVO_FMT(target->headers[i].value));
         ok = line.ptr != NULL && add_header(sender, line.ptr);
     }
     return ok;
@@ -237,25 +238,24 @@ add_headers(otlp_sender *sender)
 static void
 set_up(otlp_sender *sender)
 {
-    const otlp_settings *settings = sender->settings;
+    const otlp_target *target = sender->target;
     CURL *curl = sender->curl;
-    (void)lib.easy_set(curl, CURLOPT_URL, settings->url);
+    (void)lib.easy_set(curl, CURLOPT_URL, target->url);
     (void)lib.easy_set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)lib.easy_set(curl, CURLOPT_POST, 1L);
     (void)lib.easy_set(curl, CURLOPT_HTTPHEADER, sender->headers);
     (void)lib.easy_set(curl, CURLOPT_USERAGENT, "OTel-OTLP-Exporter-Arvo/" ARVO_VERSION_STRING);
-    (void)lib.easy_set(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+    (void)lib.easy_set(curl, CURLOPT_TIMEOUT_MS, (long)target->timeout_ms);
     (void)lib.easy_set(curl, CURLOPT_NOSIGNAL, 1L);
     (void)lib.easy_set(curl, CURLOPT_WRITEFUNCTION, take_body);
     (void)lib.easy_set(curl, CURLOPT_WRITEDATA, sender);
-    if (settings->certificate != NULL)
-        (void)lib.easy_set(curl, CURLOPT_CAINFO, settings->certificate);
+    if (target->certificate != NULL)
+        (void)lib.easy_set(curl, CURLOPT_CAINFO, target->certificate);
 }
 
 arvo_status
 arvo__otlp_sender_new(
-    const arvo_allocator *allocator, const otlp_settings *settings, otlp_sender **out,
-    arvo_error *err)
+    const arvo_allocator *allocator, const otlp_target *target, otlp_sender **out, arvo_error *err)
 {
     (void)pthread_once(&lib_once, lib_open);
     if (!lib_is_there)
@@ -268,7 +268,7 @@ arvo__otlp_sender_new(
     if (sender == NULL)
         return arvo__nomem(err);
     sender->allocator = allocator;
-    sender->settings = settings;
+    sender->target = target;
     sender->packed = ARVO_BUF_INIT(OTLP_REQUEST_BYTES_MAX);
     sender->response = ARVO_BUF_INIT(OTLP_RESPONSE_BYTES_MAX);
     sender->packed.allocator = sender->response.allocator = allocator;

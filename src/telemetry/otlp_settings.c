@@ -4,6 +4,7 @@
 #include "telemetry/otlp_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
@@ -11,7 +12,14 @@
 #include "json/number.h"
 
 #define URL_DEFAULT "http://localhost:4318"
-#define PATH        "/v1/traces"
+#define SAID_MAX    64u
+
+const otlp_signal arvo__otlp_signals[ARVO_OTLP_SIGNAL_COUNT] = {
+    [ARVO_OTLP_TRACES] = { "TRACES", "BSP", "/v1/traces", "spans", "rejectedSpans", OTLP_ROOM + 1,
+                           5000 },
+};
+
+/* ---- Variables ---------------------------------------------------------------------------- */
 
 static const char *
 setting_of(const arvo_otlp_opts *opts, const char *name)
@@ -24,7 +32,16 @@ setting_of(const arvo_otlp_opts *opts, const char *name)
 typedef struct settings_reader {
     const arvo_otlp_opts *opts;
     otlp_settings *out;
+    size_t said_count; /* of variables that were not understood: several signals read the same */
+    uint64_t said[SAID_MAX];
 } settings_reader;
+
+/* A variable that a signal may have for itself, or that is for all. */
+typedef struct variable {
+    char name[64];
+    const char *value; /* NULL: not set */
+    bool is_own;
+} variable;
 
 static const char *
 setting(const settings_reader *r, const char *name)
@@ -34,34 +51,41 @@ setting(const settings_reader *r, const char *name)
 }
 
 static void
-not_understood(const settings_reader *r, const char *name, const char *what)
+not_understood(settings_reader *r, const char *name, const char *what)
 {
     arvo_error line;
+    const uint64_t hash = arvo__hash(name, strlen(name), 0);
     if (r->opts == NULL || r->opts->warn == NULL)
         return;
+    for (size_t i = 0; i < r->said_count; i++)
+        if (r->said[i] == hash)
+            return;
+    if (r->said_count < SAID_MAX)
+        r->said[r->said_count++] = hash;
     const char *value = setting_of(r->opts, name);
     (void)arvo__fail(
         &line, ARVO_E_INVALID, "%s=%.100s: %s", name, value != NULL ? value : "", what);
     r->opts->warn(r->opts->user, line.text);
 }
 
-/* The one for traces, else the one for everything. *name says which it was. */
-static const char *
-setting_for_traces(const settings_reader *r, const char *own, const char *common, const char **name)
+static variable
+variable_of(const settings_reader *r, const otlp_signal *signal, const char *what)
 {
-    *name = own;
-    const char *value = setting(r, own);
-    if (value != NULL)
-        return value;
-    *name = common;
-    return setting(r, common);
+    variable v = { .is_own = true };
+    (void)snprintf(v.name, sizeof(v.name), "OTEL_EXPORTER_OTLP_%s_%s", signal->variable, what);
+    v.value = setting(r, v.name);
+    if (v.value != NULL)
+        return v;
+    (void)snprintf(v.name, sizeof(v.name), "OTEL_EXPORTER_OTLP_%s", what);
+    v.value = setting(r, v.name);
+    v.is_own = false;
+    return v;
 }
 
 /* ---- Numbers ----------------------------------------------------------------------------- */
 
 static int64_t
-setting_number(
-    const settings_reader *r, const char *name, int64_t usual, int64_t least, int64_t most)
+setting_number(settings_reader *r, const char *name, int64_t usual, int64_t least, int64_t most)
 {
     const char *value = setting(r, name);
     if (value == NULL)
@@ -75,22 +99,37 @@ setting_number(
     return usual;
 }
 
+/* OTEL_BSP_SCHEDULE_DELAY and the like. */
+static int64_t
+batch_number(
+    settings_reader *r, const otlp_signal *signal, const char *what, int64_t usual, int64_t least,
+    int64_t most)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), "OTEL_%s_%s", signal->batch, what);
+    return setting_number(r, name, usual, least, most);
+}
+
 static void
-read_numbers(const settings_reader *r)
+read_target_numbers(settings_reader *r, otlp_target *target)
+{
+    const otlp_signal *signal = target->signal;
+    const int64_t hour_ms = 3600 * 1000;
+    const variable timeout = variable_of(r, signal, "TIMEOUT");
+    target->timeout_ms = setting_number(r, timeout.name, 10000, 1, hour_ms);
+    target->export_ms = batch_number(r, signal, "EXPORT_TIMEOUT", 30000, 1, hour_ms);
+    target->delay_ms = batch_number(r, signal, "SCHEDULE_DELAY", signal->delay_ms, 1, hour_ms);
+    target->queue_max =
+        (uint32_t)batch_number(r, signal, "MAX_QUEUE_SIZE", 2048, signal->queue_min, 1000000);
+    target->batch_max = (uint32_t)batch_number(r, signal, "MAX_EXPORT_BATCH_SIZE", 512, 1, 100000);
+    if (target->batch_max > target->queue_max)
+        target->batch_max = target->queue_max;
+}
+
+static void
+read_limits(settings_reader *r)
 {
     otlp_settings *out = r->out;
-    const int64_t hour_ms = 3600 * 1000;
-    const char *timeout;
-    (void)setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT", &timeout);
-    out->timeout_ms = setting_number(r, timeout, 10000, 1, hour_ms);
-    out->export_ms = setting_number(r, "OTEL_BSP_EXPORT_TIMEOUT", 30000, 1, hour_ms);
-    out->delay_ms = setting_number(r, "OTEL_BSP_SCHEDULE_DELAY", 5000, 1, hour_ms);
-    out->queue_max =
-        (uint32_t)setting_number(r, "OTEL_BSP_MAX_QUEUE_SIZE", 2048, OTLP_ROOM + 1, 1000000);
-    out->batch_max = (uint32_t)setting_number(r, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, 1, 100000);
-    if (out->batch_max > out->queue_max)
-        out->batch_max = out->queue_max;
     const int64_t attributes = setting_number(r, "OTEL_ATTRIBUTE_COUNT_LIMIT", 128, 1, 10000);
     out->attributes_max =
         (uint32_t)setting_number(r, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", attributes, 1, 10000);
@@ -104,7 +143,7 @@ read_numbers(const settings_reader *r)
 /* ---- Words --------------------------------------------------------------------------------- */
 
 static void
-read_sampler(const settings_reader *r)
+read_sampler(settings_reader *r)
 {
     static const struct {
         const char *name;
@@ -146,25 +185,36 @@ read_sampler(const settings_reader *r)
 }
 
 static void
-read_protocol(const settings_reader *r)
+read_protocol(settings_reader *r, otlp_target *target)
 {
-    const char *name;
-    const char *protocol = setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", &name);
-    r->out->json = protocol != NULL && strcasecmp(protocol, "http/json") == 0;
-    if (protocol != NULL && !r->out->json && strcasecmp(protocol, "http/protobuf") != 0)
-        not_understood(r, name, "http/protobuf and http/json are known; http/protobuf is used");
+    const variable protocol = variable_of(r, target->signal, "PROTOCOL");
+    target->json = protocol.value != NULL && strcasecmp(protocol.value, "http/json") == 0;
+    if (protocol.value != NULL && !target->json && strcasecmp(protocol.value, "http/protobuf") != 0)
+        not_understood(
+            r, protocol.name, "http/protobuf and http/json are known; http/protobuf is used");
 
-    const char *compression = setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION", &name);
-    r->out->gzip = compression != NULL && strcasecmp(compression, "gzip") == 0;
-    if (compression != NULL && !r->out->gzip && strcasecmp(compression, "none") != 0)
-        not_understood(r, name, "gzip and none are known; none is used");
+    const variable compression = variable_of(r, target->signal, "COMPRESSION");
+    target->gzip = compression.value != NULL && strcasecmp(compression.value, "gzip") == 0;
+    if (compression.value != NULL && !target->gzip && strcasecmp(compression.value, "none") != 0)
+        not_understood(r, compression.name, "gzip and none are known; none is used");
+}
 
-    const char *exporter = setting(r, "OTEL_TRACES_EXPORTER");
-    r->out->exports = exporter == NULL || strcasecmp(exporter, "none") != 0;
-    if (exporter != NULL && r->out->exports && strcasecmp(exporter, "otlp") != 0)
-        not_understood(r, "OTEL_TRACES_EXPORTER", "otlp and none are known; otlp is used");
+/* OTEL_TRACES_EXPORTER and the like. */
+static const char *
+exporter_of(const arvo_otlp_opts *opts, const otlp_signal *signal, char name[64])
+{
+    (void)snprintf(name, 64, "OTEL_%s_EXPORTER", signal->variable);
+    return setting_of(opts, name);
+}
+
+static void
+read_exporter(settings_reader *r, otlp_target *target)
+{
+    char name[64];
+    const char *exporter = exporter_of(r->opts, target->signal, name);
+    target->exports = exporter == NULL || strcasecmp(exporter, "none") != 0;
+    if (exporter != NULL && target->exports && strcasecmp(exporter, "otlp") != 0)
+        not_understood(r, name, "otlp and none are known; otlp is used");
 }
 
 /* ---- Lists of NAME=VALUE ----------------------------------------------------------------------
@@ -190,7 +240,7 @@ decoded(const settings_reader *r, arvo_str text)
 }
 
 static void
-read_pairs(const settings_reader *r, const char *name, arvo_pair *pairs, size_t max, size_t *count)
+read_pairs(settings_reader *r, const char *name, arvo_pair *pairs, size_t max, size_t *count)
 {
     const char *value = setting(r, name);
     bool is_sound = true;
@@ -225,7 +275,7 @@ add_resource(const settings_reader *r, const char *key, arvo_str value)
 }
 
 static void
-read_resource(const settings_reader *r)
+read_resource(settings_reader *r)
 {
     otlp_settings *out = r->out;
     const char *service = setting(r, "OTEL_SERVICE_NAME");
@@ -274,15 +324,14 @@ url_masked(arvo_arena *arena, const char *url)
 }
 
 static void
-read_url(const settings_reader *r)
+read_url(settings_reader *r, otlp_target *target)
 {
-    otlp_settings *out = r->out;
-    const char *name;
-    const char *given = setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", &name);
-    bool is_whole = strcmp(name, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == 0;
+    arvo_arena *arena = r->out->arena;
+    const variable endpoint = variable_of(r, target->signal, "ENDPOINT");
+    const char *given = endpoint.value;
+    bool is_whole = endpoint.is_own;
     if (given != NULL && !url_is_http(given)) {
-        not_understood(r, name, "no http:// or https:// URL; " URL_DEFAULT " is used");
+        not_understood(r, endpoint.name, "no http:// or https:// URL; " URL_DEFAULT " is used");
         given = NULL;
     }
     if (given == NULL) {
@@ -292,45 +341,77 @@ read_url(const settings_reader *r)
     size_t len = strlen(given);
     while (!is_whole && len > 0 && given[len - 1] == '/')
         len--;
-    out->url = arvo_arena_printf(out->arena, "%.*s%s", (int)len, given, is_whole ? "" : PATH).ptr;
-    if (out->url != NULL)
-        out->url_shown = url_masked(out->arena, out->url).ptr;
+    target->url =
+        arvo_arena_printf(arena, "%.*s%s", (int)len, given, is_whole ? "" : target->signal->path)
+            .ptr;
+    if (target->url != NULL)
+        target->url_shown = url_masked(arena, target->url).ptr;
+}
 
-    const char *certificate = setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE", &name);
-    out->certificate =
-        certificate != NULL ? arvo_arena_str_dup(out->arena, arvo_str_from(certificate)).ptr : NULL;
-    (void)setting_for_traces(
-        r, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", &name);
-    read_pairs(r, name, out->headers, OTLP_HEADERS_MAX, &out->header_count);
+static void
+read_target(settings_reader *r, otlp_target *target)
+{
+    read_url(r, target);
+    const variable certificate = variable_of(r, target->signal, "CERTIFICATE");
+    if (certificate.value != NULL)
+        target->certificate =
+            arvo_arena_str_dup(r->out->arena, arvo_str_from(certificate.value)).ptr;
+    const variable headers = variable_of(r, target->signal, "HEADERS");
+    read_pairs(r, headers.name, target->headers, OTLP_HEADERS_MAX, &target->header_count);
+    read_protocol(r, target);
+    read_exporter(r, target);
+    read_target_numbers(r, target);
 }
 
 /* ---- All of them --------------------------------------------------------------------------------
  */
 
+static bool
+is_disabled(const arvo_otlp_opts *opts)
+{
+    const char *disabled = setting_of(opts, "OTEL_SDK_DISABLED");
+    return disabled != NULL && strcasecmp(disabled, "true") == 0;
+}
+
+/* Whether one of them is asked for; where nothing says so of any, whoever opens the exporter does.
+ */
+static bool
+signal_is_wanted(const arvo_otlp_opts *opts, const otlp_signal *signal)
+{
+    char name[64];
+    const char *exporter = exporter_of(opts, signal, name);
+    if (is_disabled(opts) || (exporter != NULL && strcasecmp(exporter, "none") == 0))
+        return false;
+    const settings_reader r = { .opts = opts };
+    return exporter != NULL || variable_of(&r, signal, "ENDPOINT").value != NULL;
+}
+
 bool
 arvo__otlp_wanted(const arvo_otlp_opts *opts)
 {
-    const char *disabled = setting_of(opts, "OTEL_SDK_DISABLED");
-    const char *exporter = setting_of(opts, "OTEL_TRACES_EXPORTER");
-    if ((disabled != NULL && strcasecmp(disabled, "true") == 0) ||
-        (exporter != NULL && strcasecmp(exporter, "none") == 0))
-        return false;
-    return exporter != NULL || setting_of(opts, "OTEL_EXPORTER_OTLP_ENDPOINT") != NULL ||
-           setting_of(opts, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != NULL;
+    for (size_t i = 0; i < ARVO_OTLP_SIGNAL_COUNT; i++)
+        if (signal_is_wanted(opts, &arvo__otlp_signals[i]))
+            return true;
+    return false;
 }
 
 bool
 arvo__otlp_settings_read(const arvo_otlp_opts *opts, otlp_settings *out)
 {
-    const settings_reader r = { opts, out };
+    settings_reader r = { .opts = opts, .out = out };
     const char *disabled = setting(&r, "OTEL_SDK_DISABLED");
     if (disabled != NULL && strcasecmp(disabled, "true") != 0 && strcasecmp(disabled, "false") != 0)
         not_understood(&r, "OTEL_SDK_DISABLED", "true and false are known; false is used");
-    read_url(&r);
-    read_protocol(&r);
+    const bool is_wanted = arvo__otlp_wanted(opts);
+    for (size_t i = 0; i < ARVO_OTLP_SIGNAL_COUNT; i++) {
+        otlp_target *target = &out->targets[i];
+        target->signal = &arvo__otlp_signals[i];
+        read_target(&r, target);
+        if (is_wanted)
+            target->exports = signal_is_wanted(opts, target->signal);
+    }
     read_sampler(&r);
-    read_numbers(&r);
+    read_limits(&r);
     read_resource(&r);
     return !arvo_arena_failed(out->arena);
 }

@@ -122,13 +122,15 @@ otlp_span_start(void *self, const arvo_span_opts *opts, arvo_trace_context *own)
         own->trace_id, opts->parent != NULL ? opts->parent->trace_id : random + 8,
         sizeof(own->trace_id));
     own->flags = ARVO_TRACE_SAMPLED;
-    if (!otlp->settings.exports || !sampler_takes(&otlp->settings, opts, own->trace_id)) {
+    if (!otlp->settings.targets[ARVO_OTLP_TRACES].exports ||
+        !sampler_takes(&otlp->settings, opts, own->trace_id)) {
         if (opts->parent != NULL)
             memcpy(own->span_id, opts->parent->span_id, sizeof(own->span_id));
         return span_decline(opts, own);
     }
-    const uint32_t queued = atomic_load_explicit(&otlp->queued, memory_order_relaxed);
-    if (span_begins_execution(opts) && queued + OTLP_ROOM > otlp->settings.queue_max) {
+    const otlp_pipe *pipe = &otlp->pipes[ARVO_OTLP_TRACES];
+    const uint32_t queued = atomic_load_explicit(&pipe->queued, memory_order_relaxed);
+    if (span_begins_execution(opts) && queued + OTLP_ROOM > pipe->target->queue_max) {
         atomic_fetch_add_explicit(&otlp->not_recorded, 1, memory_order_relaxed);
         memset(own, 0, sizeof(*own)); /* what follows hangs on the nearest span that is recorded */
         return NULL;
@@ -223,7 +225,7 @@ otlp_span_end(
     span->failed = error_type.ptr != NULL;
     if (span->failed)
         (void)span_add_text(otlp, span, OTLP_ERROR, span_cut(otlp, error_type), error_message);
-    arvo__otlp_enqueue(otlp, span);
+    arvo__otlp_pipe_put(&otlp->pipes[ARVO_OTLP_TRACES], &span->record);
 }
 
 static void

@@ -49,15 +49,16 @@ test_otlp__defaults_are_those_of_the_specification(void **state)
     static const char *const none[] = { NULL };
     given g;
     otlp_settings s = read_settings(&g, none);
-    assert_string_equal(s.url, "http://localhost:4318/v1/traces");
-    assert_false(s.json || s.gzip);
+    const otlp_target *traces = &s.targets[ARVO_OTLP_TRACES];
+    assert_string_equal(traces->url, "http://localhost:4318/v1/traces");
+    assert_false(traces->json || traces->gzip);
     assert_int_equal(s.sampler, OTLP_ALWAYS_ON);
-    assert_true(s.parent_decides && s.exports);
-    assert_int_equal(s.timeout_ms, 10000);
-    assert_int_equal(s.export_ms, 30000);
-    assert_int_equal(s.delay_ms, 5000);
-    assert_int_equal(s.queue_max, 2048);
-    assert_int_equal(s.batch_max, 512);
+    assert_true(s.parent_decides && traces->exports);
+    assert_int_equal(traces->timeout_ms, 10000);
+    assert_int_equal(traces->export_ms, 30000);
+    assert_int_equal(traces->delay_ms, 5000);
+    assert_int_equal(traces->queue_max, 2048);
+    assert_int_equal(traces->batch_max, 512);
     assert_int_equal(s.attributes_max, 128);
     assert_str_is(s.resource[0].key, "service.name");
     assert_str_is(s.resource[0].value, "unknown_service:arvo");
@@ -119,12 +120,12 @@ test_otlp__secrets_are_masked_and_lists_are_decoded(void **state)
                                          NULL };
     given g;
     otlp_settings s = read_settings(&g, pairs);
-    assert_string_equal(s.url, "https://user:pass@host:1/base/v1/traces");
-    assert_string_equal(s.url_shown, "https://***@host:1/base/v1/traces");
-    assert_int_equal(s.header_count, 2);
-    assert_str_is(s.headers[0].key, "a");
-    assert_str_is(s.headers[0].value, "b c");
-    assert_str_is(s.headers[1].value, "e=f");
+    assert_string_equal(s.targets[ARVO_OTLP_TRACES].url, "https://user:pass@host:1/base/v1/traces");
+    assert_string_equal(s.targets[ARVO_OTLP_TRACES].url_shown, "https://***@host:1/base/v1/traces");
+    assert_int_equal(s.targets[ARVO_OTLP_TRACES].header_count, 2);
+    assert_str_is(s.targets[ARVO_OTLP_TRACES].headers[0].key, "a");
+    assert_str_is(s.targets[ARVO_OTLP_TRACES].headers[0].value, "b c");
+    assert_str_is(s.targets[ARVO_OTLP_TRACES].headers[1].value, "e=f");
     assert_str_is(s.resource[0].value, "mine");
     assert_str_is(s.resource[1].key, "k");
     arvo_arena_free(s.arena);
@@ -157,35 +158,20 @@ test_otlp__wanted_only_when_asked_for(void **state)
 
 /* ---- Sampling and spans -------------------------------------------------------------------- */
 
-/* An exporter whose thread does not run: what ends stays in the queue. */
-static arvo_otlp
-still(const char *const *pairs, given *g)
-{
-    arvo_otlp otlp = { .settings = read_settings(g, pairs) };
-    assert_int_equal(pthread_mutex_init(&otlp.mutex, NULL), 0);
-    assert_int_equal(pthread_cond_init(&otlp.changed, NULL), 0);
-    return otlp;
-}
-
+/* An exporter whose threads do not run: what ends stays in the queue. */
 static void
-still_begin(arvo_otlp *otlp)
+still_begin(arvo_otlp *otlp, const char *const *pairs, given *g)
 {
-    otlp->queue_end = &otlp->queue;
+    *otlp = (arvo_otlp){ .settings = read_settings(g, pairs) };
+    assert_true(arvo__otlp_pipes_init(otlp));
     otlp->table = arvo__otlp_table(otlp);
 }
 
 static void
 still_end(arvo_otlp *otlp)
 {
-    arvo_span *const lists[] = { otlp->free, otlp->queue };
-    for (size_t i = 0; i < ARVO_COUNT_OF(lists); i++)
-        for (arvo_span *span = lists[i], *next; span != NULL; span = next) {
-            next = span->next;
-            arvo__otlp_span_free(otlp, span);
-        }
+    arvo__otlp_pipes_fini(otlp);
     arvo_arena_free(otlp->settings.arena);
-    (void)pthread_mutex_destroy(&otlp->mutex);
-    (void)pthread_cond_destroy(&otlp->changed);
 }
 
 static void
@@ -200,8 +186,8 @@ test_otlp__a_ratio_is_kept_and_is_the_same_for_a_trace(void **state)
                                          "100000",
                                          NULL };
     given g;
-    arvo_otlp otlp = still(pairs, &g);
-    still_begin(&otlp);
+    arvo_otlp otlp;
+    still_begin(&otlp, pairs, &g);
     const arvo_telemetry *t = &otlp.table;
     unsigned taken = 0;
     for (unsigned i = 0; i < 8000; i++) {
@@ -224,7 +210,7 @@ test_otlp__a_ratio_is_kept_and_is_the_same_for_a_trace(void **state)
         }
     }
     assert_in_range(taken, 1700, 2300); /* 2000, and eight standard deviations */
-    assert_int_equal(otlp.counts.spans, 2 * taken);
+    assert_int_equal(otlp.pipes[ARVO_OTLP_TRACES].counts.items, 2 * taken);
     still_end(&otlp);
 }
 
@@ -247,8 +233,8 @@ test_otlp__the_parents_decision_is_respected(void **state)
         const char *const pairs[] = { "OTEL_TRACES_SAMPLER", cases[i].sampler,
                                       "OTEL_TRACES_SAMPLER_ARG", "0", NULL };
         given g;
-        arvo_otlp otlp = still(pairs, &g);
-        still_begin(&otlp);
+        arvo_otlp otlp;
+        still_begin(&otlp, pairs, &g);
         const arvo_trace_context parent = { { 1 }, { 2 }, cases[i].flags };
         arvo_trace_context own = { .flags = 0 };
         const arvo_span_opts opts = { .name = ARVO_STR("a"),
@@ -272,8 +258,8 @@ test_otlp__a_full_queue_takes_no_more(void **state)
     (void)state;
     static const char *const pairs[] = { "OTEL_BSP_MAX_QUEUE_SIZE", "40", NULL };
     given g;
-    arvo_otlp otlp = still(pairs, &g);
-    still_begin(&otlp);
+    arvo_otlp otlp;
+    still_begin(&otlp, pairs, &g);
     const arvo_trace_context parent = { { 1 }, { 2 }, 1 };
     const arvo_span_opts execution = { .name = ARVO_STR("a"), .kind = ARVO_SPAN_CONSUMER };
     const arvo_span_opts phase = { .name = ARVO_STR("b"), .parent = &parent };
@@ -283,8 +269,8 @@ test_otlp__a_full_queue_takes_no_more(void **state)
         assert_non_null(span);
         otlp.table.span_end(&otlp, span, 1, ARVO_STR_NONE, ARVO_STR_NONE);
     }
-    assert_int_equal(atomic_load(&otlp.queued), 40);
-    assert_int_equal(otlp.counts.dropped, 10);
+    assert_int_equal(atomic_load(&otlp.pipes[ARVO_OTLP_TRACES].queued), 40);
+    assert_int_equal(otlp.pipes[ARVO_OTLP_TRACES].counts.dropped, 10);
     assert_null(otlp.table.span_start(&otlp, &execution, &own));
     assert_int_equal(atomic_load(&otlp.not_recorded), 1);
     assert_int_equal(own.trace_id[0], 0);
@@ -299,9 +285,9 @@ write_one(bool json, arvo_buf *out)
 {
     static const char *const pairs[] = { "OTEL_SERVICE_NAME", "s", NULL };
     given g;
-    arvo_otlp otlp = still(pairs, &g);
-    still_begin(&otlp);
-    otlp.settings.json = json;
+    arvo_otlp otlp;
+    still_begin(&otlp, pairs, &g);
+    otlp.settings.targets[ARVO_OTLP_TRACES].json = json;
     otlp.settings.resource_count = 1; /* the rest differs from run to run */
     otlp.settings.attributes_max = 2;
     const arvo_trace_context parent = { { 0xab, 1 }, { 2 }, 1 };
@@ -320,7 +306,7 @@ write_one(bool json, arvo_buf *out)
     otlp.table.span_link(&otlp, span, &other);
     otlp.table.span_end(&otlp, span, 9, ARVO_STR("E"), ARVO_STR("m"));
     *out = ARVO_BUF_INIT(100000);
-    arvo__otlp_write_spans(&otlp.settings, otlp.queue, 1000, out);
+    arvo__otlp_write_spans(&otlp.settings, otlp.pipes[ARVO_OTLP_TRACES].queue, 1000, out);
     assert_int_equal(out->status, ARVO_OK);
     still_end(&otlp);
 }
@@ -438,7 +424,8 @@ test_otlp__answers_are_read_whatever_they_are(void **state)
         char *copy = malloc(len + (len == 0));
         memcpy(copy, cases[i].text, len);
         const bool ok = arvo__otlp_read_response(
-            (arvo_str){ copy, len }, cases[i].json, arena, &rejected, &message);
+            &arvo__otlp_signals[ARVO_OTLP_TRACES], (arvo_str){ copy, len }, cases[i].json, arena,
+            &rejected, &message);
         if (ok != cases[i].ok)
             fail_msg("case %zu", i);
         if (ok) {
@@ -476,9 +463,10 @@ test_otlp__closing_keeps_its_deadline(void **state)
     arvo_span *span = t->span_start(t->self, &span_opts, &own);
     t->span_end(t->self, span, 1, ARVO_STR_NONE, ARVO_STR_NONE);
     assert_false(arvo_otlp_flush(otlp, 1));
-    arvo_otlp_counts counts;
-    arvo_otlp_close(otlp, 1, &counts);
-    assert_int_equal(counts.spans, 1);
+    arvo_otlp_counts all[ARVO_OTLP_SIGNAL_COUNT];
+    arvo_otlp_close(otlp, 1, all);
+    const arvo_otlp_counts counts = all[ARVO_OTLP_TRACES];
+    assert_int_equal(counts.items, 1);
     assert_int_equal(counts.dropped, 1);
     assert_int_equal(counts.exported, 0);
     arvo_otlp_close(NULL, 1, NULL);
@@ -505,9 +493,9 @@ test_otlp__a_deadline_may_be_any_time(void **state)
     arvo_trace_context own = { .flags = 0 };
     arvo_span *span = t->span_start(t->self, &span_opts, &own);
     t->span_end(t->self, span, 1, ARVO_STR_NONE, ARVO_STR_NONE);
-    arvo_otlp_counts counts;
-    arvo_otlp_close(otlp, INT64_MAX, &counts);
-    assert_int_equal(counts.requests, 1);
+    arvo_otlp_counts counts[ARVO_OTLP_SIGNAL_COUNT];
+    arvo_otlp_close(otlp, INT64_MAX, counts);
+    assert_int_equal(counts[ARVO_OTLP_TRACES].requests, 1);
 }
 
 static void
