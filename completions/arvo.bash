@@ -36,6 +36,10 @@ _arvo_options() {
     backup | restore | import) echo "--store --json --help" ;;
     export) echo "--store --output --json --help" ;;
     "store check" | "store migrate" | "store stats") echo "--json --help" ;;
+    doctor)
+        echo "--store --backup --backup-age --clock-skew-ms --dead-max --disk-free --leases-max --outbox-age --outbox-max" \
+            "--json --help"
+        ;;
     sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --help" ;;
     bench) echo "--events --event --store --json --help" ;;
     esac
@@ -43,7 +47,7 @@ _arvo_options() {
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run work machine contract schema event subject ps show history trace dlq purge backup restore export import store sim bench version help"
+    local verbs="run work machine contract schema event subject ps show history trace dlq purge backup restore export import store doctor sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 

@@ -85,7 +85,7 @@ extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_m
     cli_event_validate, cli_event_send, cli_work, cli_subject_new, cli_subject_child,
     cli_subject_decode, cli_ps, cli_show, cli_history, cli_purge, cli_backup, cli_restore,
     cli_export, cli_import, cli_store_check, cli_store_migrate, cli_store_stats, cli_dlq_list,
-    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim, cli_trace;
+    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim, cli_trace, cli_doctor;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -140,6 +140,9 @@ arvo_app *cli_app_try(const char *const *paths, size_t count, arvo_error *err);
 
 /** The same, for who needs one; NULL: said why, the exit code is CLI_USAGE. */
 arvo_app *cli_app_load(const char *const *paths, size_t count);
+
+/** The machine of an app by the type of its start event and its version; NULL: it has none. */
+const arvo_machine *cli_app_machine(const arvo_app *app, arvo_str source, arvo_str version);
 
 /** The findings of the paths in `args`, and the app when it has no errors; false: said why. */
 bool cli_app_findings(cli_args *args, arvo_check *check, arvo_app **out, int *exit_code);
@@ -219,6 +222,8 @@ arvo_memory *cli_store_open(const char *url, bool read_only, int *exit_code);
 
 /** Whether a store of a file is there, without opening it; false: said so. */
 bool cli_store_is_there(const char *url);
+/** The file of a sqlite: store; NULL: another store, or one without a file. */
+const char *cli_store_path(const char *url);
 /** The URL that opens it without ever making or changing it. */
 const char *cli_store_read_only(const char *url);
 /** The URL as it may be shown: without passwords. */
@@ -328,6 +333,9 @@ bool cli_is_utf8(void);
 const char *cli_duration(int64_t ns);
 /** The same of what was measured in milliseconds. */
 const char *cli_duration_ms(int64_t ms);
+
+/** "30d" in milliseconds: a number with one of s, m, h, d, w; -1: not such a text. */
+int64_t cli_age_ms(const char *text);
 
 /** An event's time, in milliseconds since the epoch. False: not a date-time. */
 bool cli_time_parse(arvo_str text, int64_t *out_ms);

@@ -80,6 +80,28 @@ cli_time_parse(arvo_str text, int64_t *out_ms)
     return true;
 }
 
+int64_t
+cli_age_ms(const char *text)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = { { 's', 1000 },
+                  { 'm', 60000 },
+                  { 'h', 3600000 },
+                  { 'd', 86400000 },
+                  { 'w', 7 * (int64_t)86400000 } };
+    int64_t number = 0;
+    size_t i = 0;
+    for (; text[i] >= '0' && text[i] <= '9' && i < 7; i++)
+        number = number * 10 + (text[i] - '0');
+    for (size_t k = 0; i > 0 && k < ARVO_COUNT_OF(units); k++) {
+        if (text[i] == units[k].letter && text[i + 1] == '\0')
+            return number * units[k].ms;
+    }
+    return -1;
+}
+
 /* ---- Trees ---- */
 
 bool

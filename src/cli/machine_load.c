@@ -226,3 +226,15 @@ cli_machine_load(const cli_machine_opts *opts)
         return load_from_folder(opts);
     return load_from_file(opts);
 }
+
+const arvo_machine *
+cli_app_machine(const arvo_app *app, arvo_str source, arvo_str version)
+{
+    for (size_t i = 0; i < arvo_app_machine_count(app); i++) {
+        const arvo_machine *machine = arvo_app_machine_at(app, i);
+        if (arvo_str_equal(arvo_machine_source(machine), source) &&
+            arvo_str_equal(arvo_machine_version(machine), version))
+            return machine;
+    }
+    return NULL;
+}

@@ -46,6 +46,7 @@ static const cli_command *const commands[] = {
     &cli_store_check,
     &cli_store_migrate,
     &cli_store_stats,
+    &cli_doctor,
     &cli_sim,
     &cli_bench,
 };
@@ -73,6 +74,7 @@ static const struct {
     { "export", "write a whole store as JSON lines" },
     { "import", "fill an empty store from JSON lines" },
     { "store", "check a store, bring it up to date, count what is in it" },
+    { "doctor", "say whether a store is well, and what to do if not" },
     { "sim", "run an app on virtual time, with faults drawn from a seed" },
     { "bench", "measure how many events per second this machine handles" },
     { "version", "print the version" },

@@ -14,19 +14,29 @@ cli_store_read_only(const char *url)
     return cli_printf("%s%smode=ro", url, strchr(url, '?') != NULL ? "&" : "?");
 }
 
+const char *
+cli_store_path(const char *url)
+{
+    if (strncmp(url, "sqlite:", 7) != 0)
+        return NULL;
+    const char *end = strchr(url, '?');
+    const char *path =
+        cli_cstr((arvo_str){ url + 7, end != NULL ? (size_t)(end - url - 7) : strlen(url + 7) });
+    return *path != '\0' ? path : NULL;
+}
+
 /* A file with nothing in it is no store either. False: said so. */
 bool
 cli_store_is_there(const char *url)
 {
-    if (strncmp(url, "sqlite:", 7) != 0)
-        return true;
-    const char *end = strchr(url, '?');
-    const arvo_str path = { url + 7, end != NULL ? (size_t)(end - url - 7) : strlen(url + 7) };
+    const char *path = cli_store_path(url);
     struct stat info = { 0 };
-    const bool is_there = path.len == 0 || stat(cli_cstr(path), &info) == 0 || errno != ENOENT;
-    if (!is_there || (path.len > 0 && S_ISREG(info.st_mode) && info.st_size == 0)) {
+    if (path == NULL)
+        return true;
+    const bool is_there = stat(path, &info) == 0 || errno != ENOENT;
+    if (!is_there || (S_ISREG(info.st_mode) && info.st_size == 0)) {
         cli_error(
-            "%s: %s; check the path: arvo run APP --store %s makes a store there", cli_cstr(path),
+            "%s: %s; check the path: arvo run APP --store %s makes a store there", path,
             is_there ? "the file is empty" : "there is no such file", url);
         return false;
     }

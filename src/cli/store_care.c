@@ -287,29 +287,6 @@ static const cli_option purge_options[] = {
     { 0 },
 };
 
-/* "30d" in milliseconds; -1: not such a text. */
-static int64_t
-age_ms(const char *text)
-{
-    static const struct {
-        char letter;
-        int64_t ms;
-    } units[] = { { 's', 1000 },
-                  { 'm', 60000 },
-                  { 'h', 3600000 },
-                  { 'd', 86400000 },
-                  { 'w', 7 * (int64_t)86400000 } };
-    int64_t number = 0;
-    size_t i = 0;
-    for (; text[i] >= '0' && text[i] <= '9' && i < 7; i++)
-        number = number * 10 + (text[i] - '0');
-    for (size_t k = 0; i > 0 && k < ARVO_COUNT_OF(units); k++) {
-        if (text[i] == units[k].letter && text[i + 1] == '\0')
-            return number * units[k].ms;
-    }
-    return -1;
-}
-
 static bool
 purge_opts_good(const struct purge_opts *opts)
 {
@@ -317,7 +294,7 @@ purge_opts_good(const struct purge_opts *opts)
         cli_error("purge: needs --store URL, for example --store sqlite:orders.db");
     else if (opts->older_than == NULL)
         cli_error("purge: needs --older-than AGE, for example --older-than 30d");
-    else if (age_ms(opts->older_than) < 0)
+    else if (cli_age_ms(opts->older_than) < 0)
         cli_error(
             "purge: --older-than %s: must be a number with one of s, m, h, d, w, for example 30d",
             opts->older_than);
@@ -388,7 +365,7 @@ purge_store(const struct purge_opts *opts, arvo_memory *memory)
         return cli_fail(&err);
     arvo_purge purge = { .status = arvo_str_from(opts->status),
                          .orchestrator = arvo_str_from(opts->orchestrator),
-                         .before_ms = stats.now_ms - age_ms(opts->older_than),
+                         .before_ms = stats.now_ms - cli_age_ms(opts->older_than),
                          .limit = opts->dry_run ? SIZE_MAX : 0,
                          .is_dry = opts->dry_run };
     arvo_purged total = { 0 };

@@ -409,18 +409,6 @@ instances_print_table(const arvo_record *records, size_t count)
     cli_table_print(&table);
 }
 
-static const arvo_machine *
-machine_of(const arvo_app *app, const arvo_record *record)
-{
-    for (size_t i = 0; i < arvo_app_machine_count(app); i++) {
-        const arvo_machine *machine = arvo_app_machine_at(app, i);
-        if (arvo_str_equal(arvo_machine_source(machine), record->orchestrator) &&
-            arvo_str_equal(arvo_machine_version(machine), record->version))
-            return machine;
-    }
-    return NULL;
-}
-
 /* What is left in the store, and how to go on. */
 static void
 undelivered_print(const struct trace *trace)
@@ -456,7 +444,8 @@ trace_end(struct trace *trace)
     } else if (records != NULL && count > 0) {
         instances_print_table(records, count);
         for (size_t i = 0; i < count; i++) {
-            const arvo_machine *machine = machine_of(trace->app, &records[i]);
+            const arvo_machine *machine =
+                cli_app_machine(trace->app, records[i].orchestrator, records[i].version);
             if (machine != NULL && arvo_str_is(records[i].status, "active"))
                 waiting_print(trace, machine, &records[i]);
         }

@@ -63,7 +63,7 @@ def manual(report):
     if main_help is None:
         report.problem("arvo help", "fails")
         return
-    verbs = re.findall(r"^  ([a-z]+) ", main_help, re.MULTILINE)
+    verbs = re.findall(r"^  ([a-z-]+) ", main_help, re.MULTILINE)
     bash, zsh = tree.read("completions/arvo.bash"), tree.read("completions/_arvo")
     page = tree.read("man/arvo.1")
     for verb in verbs:
