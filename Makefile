@@ -56,7 +56,7 @@ torture: build ## kill workers, servers and connections on every store, and comp
 	@tools/setup.sh servers
 	@tools/torture.sh $(BUILD) $(STORES)
 
-coverage: setup ## run the tests instrumented and print line coverage
+coverage: setup ## run the tests instrumented and print line and branch coverage
 	@tools/setup.sh coverage
 	@tools/coverage.sh
 
