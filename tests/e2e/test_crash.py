@@ -21,7 +21,10 @@ class Crash(CounterCase):
             return json.load(file)["subject"]
 
     def begin(self, start, **more):
-        return subprocess.Popen(self.command(start), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+        # No buffer: communicate() would not see what readline() has read ahead.
+        return subprocess.Popen(
+            self.command(start), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **more
+        )
 
     def finish(self, start):
         """The same command again; it finishes the work."""

@@ -31,8 +31,9 @@ class WorkCase(CounterCase):
 
     def work(self, *more, store=STORE):
         """A worker in the background."""
+        # No buffer: communicate() would not see what readline() has read ahead.
         process = subprocess.Popen(
-            [ARVO, "work", self.app, "--store", store, *more], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [ARVO, "work", self.app, "--store", store, *more], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
         self.addCleanup(self.end, process)
         return process
