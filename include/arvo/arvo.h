@@ -21,6 +21,7 @@
 #include <arvo/paths.h>
 #include <arvo/platform.h>
 #include <arvo/sim.h>
+#include <arvo/store_metrics.h>
 #include <arvo/subject.h>
 #include <arvo/telemetry.h>
 #include <arvo/transfer.h>

@@ -71,13 +71,15 @@ typedef enum arvo_measure {
     ARVO_MEASURE_EVENTS_IGNORED,
     ARVO_MEASURE_EVENTS_FAILED,   /* detail: the error's name */
     ARVO_MEASURE_TRACE_MALFORMED, /* a traceparent or tracestate that was not used */
+    ARVO_MEASURE_LEASES_LOST,     /* commits refused because the lock was somebody else's by then */
     ARVO_MEASURE_COUNT
 } arvo_measure;
 
 /* What a measurement is of. */
 typedef struct arvo_labels {
-    arvo_str handler; /* source of the orchestrator, or type of the handler */
-    arvo_str detail;  /* as said at the measure; none for the others */
+    arvo_str handler;                /* source of the orchestrator, or type of the handler */
+    arvo_str detail;                 /* as said at the measure; none for the others */
+    const arvo_trace_context *trace; /* of the recorded span that it was measured in; NULL: none */
 } arvo_labels;
 
 /* A span that begins; borrowed for the call. */

@@ -27,6 +27,7 @@
 #define ARVO_WORKER_H
 
 #include <arvo/broker.h>
+#include <arvo/metrics.h>
 
 ARVO_BEGIN_DECLS
 
@@ -105,6 +106,9 @@ ARVO_API void arvo_worker_stop(arvo_worker *worker);
 ARVO_API bool arvo_worker_join(arvo_worker *worker, int64_t timeout_ms);
 
 ARVO_API void arvo_worker_count(arvo_worker *worker, arvo_worker_counters *out);
+
+/** The counters as a source of metrics (arvo_metrics_add()), which borrows the worker. */
+ARVO_API arvo_metrics_source arvo_worker_metrics(arvo_worker *worker);
 
 /** Stops it, and waits for what is in flight. NULL is fine. */
 ARVO_API void arvo_worker_free(arvo_worker *worker);

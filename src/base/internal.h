@@ -29,6 +29,9 @@ void arvo__free(const arvo_allocator *allocator, void *ptr, size_t size);
 
 /* A thread that gets no signals: those are for the program's own. false: there is none. */
 bool arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
+/* Run this so that the threads which it starts get none either; what it returns, or false when it
+ * was not run. */
+bool arvo__without_signals(bool (*run)(void *arg), void *arg);
 
 /* Waiting in real time, for what is also woken by hand: a platform's clock may stand still. As with
  * pthread_cond_wait() a wait may end early. */

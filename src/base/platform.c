@@ -131,15 +131,35 @@ arvo_platform_system(void)
 /* ---- Threads -------------------------------------------------------------------- */
 
 bool
-arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
+arvo__without_signals(bool (*run)(void *arg), void *arg)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return false;
-    const bool done = pthread_create(out, NULL, run, arg) == 0;
+    const bool done = run(arg);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return done;
+}
+
+struct thread_to_start {
+    pthread_t *out;
+    void *(*run)(void *arg);
+    void *arg;
+};
+
+static bool
+thread_create(void *user)
+{
+    const struct thread_to_start *thread = user;
+    return pthread_create(thread->out, NULL, thread->run, thread->arg) == 0;
+}
+
+bool
+arvo__thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
+{
+    struct thread_to_start thread = { out, run, arg };
+    return arvo__without_signals(thread_create, &thread);
 }
 
 int64_t

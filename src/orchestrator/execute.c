@@ -593,6 +593,8 @@ step_commit(arvo__execution *x)
     } else if (st == ARVO_E_EXISTS && x->orchestrator->has_commit) {
         st = execute_yield(x);
     } else {
+        if (st == ARVO_E_STALE)
+            arvo__trace_lease_lost(x);
         st = execute_transaction_error(
             x, ARVO_E_WRITE_FAILED, "the outcome could not be written, nothing has changed", st,
             &why);

@@ -212,6 +212,8 @@ void arvo__trace_log_text(arvo__execution *x, arvo_severity severity, arvo_str t
         if ((x)->span != NULL)                                                                     \
             arvo__trace_log_text((x), (severity), arvo_arena_printf((x)->arena, __VA_ARGS__));     \
     } while (0)
+/* A commit was refused: somebody else has the lock by now. */
+void arvo__trace_lease_lost(const arvo__execution *x);
 /* What was done since the last phase belongs to none. */
 void arvo__trace_mark(arvo__execution *x);
 /* A child span around one phase, which begins where the last one ended, until

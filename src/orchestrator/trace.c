@@ -151,7 +151,9 @@ trace_measure(const arvo__execution *x, arvo_measure measure, double value, arvo
     const arvo_telemetry *t = x->orchestrator->telemetry;
     t->measure(
         t->self, measure, value,
-        &(arvo_labels){ .handler = x->orchestrator->source, .detail = detail });
+        &(arvo_labels){ .handler = x->orchestrator->source,
+                        .detail = detail,
+                        .trace = x->span != NULL ? &x->context : NULL });
 }
 
 static void
@@ -295,6 +297,13 @@ arvo__trace_close(arvo__execution *x, arvo_status status, const arvo_error *err)
         t->span_end(t->self, x->span, end_ns, x->error_name, x->error_message);
     else
         t->span_end(t->self, x->span, end_ns, ARVO_STR_NONE, ARVO_STR_NONE);
+}
+
+void
+arvo__trace_lease_lost(const arvo__execution *x)
+{
+    if (x->orchestrator->telemetry != NULL)
+        trace_measure(x, ARVO_MEASURE_LEASES_LOST, 1, ARVO_STR_NONE);
 }
 
 void
@@ -456,7 +465,8 @@ arvo__handler_trace_close(
     if (t == NULL)
         return;
     const int64_t end_ns = trace_handler_now(trace);
-    arvo_labels labels = { .handler = trace->type };
+    arvo_labels labels = { .handler = trace->type,
+                           .trace = trace->span != NULL ? &trace->context : NULL };
     t->measure(t->self, ARVO_MEASURE_HANDLER_NS, (double)(end_ns - trace->start_ns), &labels);
     labels.detail = error_name;
     if (error_name.ptr != NULL)

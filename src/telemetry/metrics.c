@@ -51,6 +51,9 @@ const metrics_family arvo__metrics_families[ARVO_MEASURE_COUNT] = {
                                        "Events with a traceparent or tracestate that cannot be "
                                        "read.",
                                        NULL, false },
+    [ARVO_MEASURE_LEASES_LOST] = { "arvo_leases_lost",
+                                   "Commits refused because the lock was somebody else's by then.",
+                                   NULL, false },
 };
 
 /* ---- Series ------------------------------------------------------------------------------ */
@@ -109,7 +112,8 @@ series_new(
                                 .detail = { text + handler.len, detail.len },
                                 .hash = hash,
                                 .size = size,
-                                .stripes = (metrics_stripe *)((end + 63) & ~(uintptr_t)63) };
+                                .stripes = (metrics_stripe *)((end + 63) & ~(uintptr_t)63),
+                                .exemplars_taken = ATOMIC_FLAG_INIT };
     return series;
 }
 
@@ -169,6 +173,36 @@ bucket_of(uint64_t value)
     return low;
 }
 
+/* Of a span that is exported, or a reader would look for it in vain. */
+static void
+exemplar_take(
+    metrics_series *series, size_t bucket, uint64_t value, const arvo_trace_context *trace)
+{
+    if ((trace->flags & ARVO_TRACE_SAMPLED) == 0 ||
+        atomic_flag_test_and_set_explicit(&series->exemplars_taken, memory_order_acquire))
+        return;
+    metrics_exemplar *exemplar = &series->exemplars[bucket];
+    exemplar->is_set = true;
+    exemplar->value = value;
+    memcpy(exemplar->trace_id, trace->trace_id, sizeof(exemplar->trace_id));
+    memcpy(exemplar->span_id, trace->span_id, sizeof(exemplar->span_id));
+    atomic_flag_clear_explicit(&series->exemplars_taken, memory_order_release);
+}
+
+static void
+series_count_value(
+    metrics_series *series, bool is_time, uint64_t value, const arvo_trace_context *trace)
+{
+    metrics_stripe *stripe = &series->stripes[stripe_of_thread()];
+    atomic_fetch_add_explicit(&stripe->total, value, memory_order_relaxed);
+    if (!is_time)
+        return;
+    const size_t bucket = bucket_of(value);
+    atomic_fetch_add_explicit(&stripe->buckets[bucket], 1, memory_order_relaxed);
+    if (trace != NULL)
+        exemplar_take(series, bucket, value, trace);
+}
+
 static void
 metrics_measure(void *self, arvo_measure measure, double value, const arvo_labels *labels)
 {
@@ -185,13 +219,8 @@ metrics_measure(void *self, arvo_measure measure, double value, const arvo_label
             metrics, measure, ARVO_STR("_other"),
             family->detail != NULL ? ARVO_STR("_other") : ARVO_STR_NONE, UINT32_MAX);
     }
-    const uint64_t amount = value > 0 ? (uint64_t)value : 0;
-    if (series != NULL) {
-        metrics_stripe *stripe = &series->stripes[stripe_of_thread()];
-        atomic_fetch_add_explicit(&stripe->total, amount, memory_order_relaxed);
-        if (family->is_time)
-            atomic_fetch_add_explicit(&stripe->buckets[bucket_of(amount)], 1, memory_order_relaxed);
-    }
+    if (series != NULL)
+        series_count_value(series, family->is_time, value > 0 ? (uint64_t)value : 0, labels->trace);
     if (metrics->next != NULL)
         metrics->next->measure(metrics->next->self, measure, value, labels);
 }
@@ -252,6 +281,13 @@ arvo_metrics_new(const arvo_metrics_opts *opts)
     arvo_metrics *metrics = arvo__calloc(allocator, 1, sizeof(*metrics));
     if (metrics == NULL)
         return NULL;
+    if (pthread_mutex_init(&metrics->sources_mutex, NULL) != 0) {
+        arvo__free(allocator, metrics, sizeof(*metrics));
+        return NULL;
+    }
+    const arvo_platform *platform = arvo_platform_system();
+    metrics->start_ns = platform->time_ms(platform->self) * 1000000;
+    metrics->own = arvo__metrics_own(metrics);
     metrics->allocator = allocator;
     metrics->next = opts != NULL ? opts->next : NULL;
     metrics->table = (arvo_telemetry){ .version = ARVO_TELEMETRY_OPS_VERSION,
@@ -273,6 +309,7 @@ arvo_metrics_free(arvo_metrics *metrics)
         return;
     for (size_t i = 0; i < METRICS_SLOTS; i++)
         series_free(metrics, atomic_load(&metrics->slots[i]));
+    (void)pthread_mutex_destroy(&metrics->sources_mutex);
     arvo__free(metrics->allocator, metrics, sizeof(*metrics));
 }
 

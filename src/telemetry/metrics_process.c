@@ -1,4 +1,5 @@
-/* What the system says of this process: Linux' /proc, and getrusage(). */
+/* What the system says of this process (Linux' /proc, and getrusage()), and the metrics of
+ * themselves. */
 
 #include "telemetry/metrics_internal.h"
 
@@ -73,14 +74,72 @@ start_time(void)
     return round((boot + ticks / (double)sysconf(_SC_CLK_TCK)) * 1e5) / 1e5;
 }
 
-metrics_process
-arvo__metrics_process(void)
+static double
+resident_bytes(void)
 {
     const double pages = proc_number("/proc/self/statm", '\0', 1);
-    return (metrics_process){
-        .cpu_seconds = cpu_seconds(),
-        .resident_bytes = pages >= 0 ? pages * (double)sysconf(_SC_PAGESIZE) : -1,
-        .open_files = open_files(),
-        .start_time = start_time(),
+    return pages >= 0 ? pages * (double)sysconf(_SC_PAGESIZE) : -1;
+}
+
+/* In whole milliseconds: the start is not known any better. */
+static double
+uptime_since(double start)
+{
+    const arvo_platform *platform = arvo_platform_system();
+    const double up = (double)platform->time_ms(platform->self) - start * 1e3;
+    return up > 0 ? floor(up) / 1e3 : 0;
+}
+
+/* ---- As a source ------------------------------------------------------------------------- */
+
+enum { OVERFLOW, BUILD_INFO, CPU, RESIDENT, OPEN_FILES, START_TIME, UPTIME };
+
+static const arvo_metrics_family own_families[] = {
+    [OVERFLOW] = { .name = "arvo_metrics_overflow",
+                   .help = "Measurements whose labels were one set too many.",
+                   .is_counter = true },
+    [BUILD_INFO] = { .name = "arvo_build_info",
+                     .help = "The version of Arvo; always 1.",
+                     .label = "version" },
+    [CPU] = { .name = "process_cpu_seconds",
+              .help = "User and system CPU time.",
+              .unit = "seconds",
+              .is_counter = true },
+    [RESIDENT] = { .name = "process_resident_memory_bytes",
+                   .help = "Resident memory.",
+                   .unit = "bytes" },
+    [OPEN_FILES] = { .name = "process_open_fds", .help = "Open file descriptors." },
+    [START_TIME] = { .name = "process_start_time_seconds",
+                     .help = "When the process began, since 1970.",
+                     .unit = "seconds" },
+    [UPTIME] = { .name = "process_uptime_seconds",
+                 .help = "For how long the process has run.",
+                 .unit = "seconds" },
+};
+
+static size_t
+own_observe(void *user, arvo_metrics_sample *out)
+{
+    const arvo_metrics *metrics = user;
+    const double start = start_time();
+    const arvo_metrics_sample samples[] = {
+        { .family = OVERFLOW, .value = (double)atomic_load(&metrics->overflowed) },
+        { .family = BUILD_INFO, .label = ARVO_VERSION_STRING, .value = 1 },
+        { .family = CPU, .value = cpu_seconds() },
+        { .family = RESIDENT, .value = resident_bytes() },
+        { .family = OPEN_FILES, .value = open_files() },
+        { .family = START_TIME, .value = start },
+        { .family = UPTIME, .value = start < 0 ? -1 : uptime_since(start) },
     };
+    memcpy(out, samples, sizeof(samples));
+    return ARVO_COUNT_OF(samples);
+}
+
+arvo_metrics_source
+arvo__metrics_own(arvo_metrics *metrics)
+{
+    return (arvo_metrics_source){ .families = own_families,
+                                  .family_count = ARVO_COUNT_OF(own_families),
+                                  .observe = own_observe,
+                                  .user = metrics };
 }

@@ -66,52 +66,50 @@ write_head(
         arvo_buf_printf(w->out, "# UNIT %s %s\n", name, unit);
 }
 
+/* ---- What was counted ---------------------------------------------------------------------- */
+
+/* # {trace_id="...",span_id="..."} SECONDS */
 static void
-write_value(
-    const text_writer *w, const char *name, const char *type, const char *unit, const char *help,
-    double value)
+write_exemplar(arvo_buf *out, const metrics_exemplar *exemplar)
 {
-    if (value < 0)
-        return; /* not known here */
-    write_head(w, name, type, unit, help);
-    arvo_buf_printf(w->out, "%s%s", name, strcmp(type, "counter") == 0 ? "_total" : "");
-    write_number(w->out, value);
-}
-
-/* ---- Families ------------------------------------------------------------------------------ */
-
-static uint64_t
-series_total(const metrics_series *series)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < METRICS_STRIPES; i++)
-        total += atomic_load_explicit(&series->stripes[i].total, memory_order_relaxed);
-    return total;
-}
-
-static uint64_t
-series_bucket(const metrics_series *series, size_t bucket)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < METRICS_STRIPES; i++)
-        total += atomic_load_explicit(&series->stripes[i].buckets[bucket], memory_order_relaxed);
-    return total;
+    char ids[2 * (sizeof(exemplar->trace_id) + sizeof(exemplar->span_id))];
+    arvo__hex(exemplar->trace_id, sizeof(exemplar->trace_id), ids);
+    arvo__hex(exemplar->span_id, sizeof(exemplar->span_id), ids + 32);
+    arvo_buf_printf(out, " # {trace_id=\"%.32s\",span_id=\"%.16s\"}", ids, ids + 32);
+    write_number(out, (double)exemplar->value / 1e9);
 }
 
 static void
-write_histogram(const text_writer *w, const metrics_series *series)
+write_buckets(
+    const text_writer *w, const metrics_series *series, const uint64_t buckets[METRICS_BOUNDS + 1],
+    const metrics_exemplar exemplars[METRICS_BOUNDS + 1])
 {
-    const char *name = arvo__metrics_families[series->measure].name;
     uint64_t count = 0;
     for (size_t i = 0; i <= METRICS_BOUNDS; i++) {
-        count += series_bucket(series, i);
-        arvo_buf_printf(w->out, "%s_bucket", name);
+        count += buckets[i];
+        arvo_buf_printf(w->out, "%s_bucket", arvo__metrics_families[series->measure].name);
         write_labels(w->out, series, i < METRICS_BOUNDS ? arvo__metrics_bounds[i].le : "+Inf");
-        arvo_buf_printf(w->out, " %llu\n", (unsigned long long)count);
+        arvo_buf_printf(w->out, " %llu", (unsigned long long)count);
+        if (exemplars[i].is_set)
+            write_exemplar(w->out, &exemplars[i]);
+        else
+            arvo_buf_append_char(w->out, '\n');
     }
+}
+
+static void
+write_histogram(const text_writer *w, metrics_series *series)
+{
+    const char *name = arvo__metrics_families[series->measure].name;
+    uint64_t buckets[METRICS_BOUNDS + 1];
+    metrics_exemplar exemplars[METRICS_BOUNDS + 1] = { 0 };
+    const uint64_t count = arvo__metrics_buckets(series, buckets);
+    if (w->is_open)
+        arvo__metrics_exemplars(series, exemplars);
+    write_buckets(w, series, buckets, exemplars);
     arvo_buf_printf(w->out, "%s_sum", name);
     write_labels(w->out, series, NULL);
-    write_number(w->out, (double)series_total(series) / 1e9);
+    write_number(w->out, (double)arvo__metrics_total(series) / 1e9);
     arvo_buf_printf(w->out, "%s_count", name);
     write_labels(w->out, series, NULL);
     arvo_buf_printf(w->out, " %llu\n", (unsigned long long)count);
@@ -122,7 +120,7 @@ write_count(const text_writer *w, const metrics_series *series)
 {
     arvo_buf_printf(w->out, "%s_total", arvo__metrics_families[series->measure].name);
     write_labels(w->out, series, NULL);
-    arvo_buf_printf(w->out, " %llu\n", (unsigned long long)series_total(series));
+    arvo_buf_printf(w->out, " %llu\n", (unsigned long long)arvo__metrics_total(series));
 }
 
 static void
@@ -130,11 +128,8 @@ write_family(const text_writer *w, const arvo_metrics *metrics, arvo_measure mea
 {
     const metrics_family *family = &arvo__metrics_families[measure];
     bool has_head = false;
-    for (size_t i = 0; i < METRICS_SLOTS; i++) {
-        const metrics_series *series =
-            atomic_load_explicit(&metrics->slots[i], memory_order_acquire);
-        if (series == NULL || series->measure != measure)
-            continue;
+    size_t slot = 0;
+    for (metrics_series *series; (series = arvo__metrics_next(metrics, measure, &slot)) != NULL;) {
         if (!has_head)
             write_head(
                 w, family->name, family->is_time ? "histogram" : "counter",
@@ -147,36 +142,50 @@ write_family(const text_writer *w, const arvo_metrics *metrics, arvo_measure mea
     }
 }
 
+/* ---- What is observed ----------------------------------------------------------------------- */
+
 static void
-write_process(const text_writer *w)
+write_sample(
+    const text_writer *w, const arvo_metrics_family *family, const arvo_metrics_sample *sample)
 {
-    const metrics_process process = arvo__metrics_process();
-    write_value(
-        w, "process_cpu_seconds", "counter", "seconds", "User and system CPU time.",
-        process.cpu_seconds);
-    write_value(
-        w, "process_resident_memory_bytes", "gauge", "bytes", "Resident memory.",
-        process.resident_bytes);
-    write_value(w, "process_open_fds", "gauge", NULL, "Open file descriptors.", process.open_files);
-    write_value(
-        w, "process_start_time_seconds", "gauge", "seconds", "When the process began, since 1970.",
-        process.start_time);
+    arvo_buf_printf(w->out, "%s%s", family->name, family->is_counter ? "_total" : "");
+    if (family->label != NULL) {
+        arvo_buf_printf(w->out, "{%s=", family->label);
+        write_label_value(w->out, arvo_str_from(sample->label));
+        arvo_buf_append_char(w->out, '}');
+    }
+    write_number(w->out, sample->value);
+}
+
+static void
+write_source(
+    void *user, const arvo_metrics_source *source, const arvo_metrics_sample *samples, size_t count)
+{
+    const text_writer *w = user;
+    for (uint32_t i = 0; i < source->family_count; i++) {
+        const arvo_metrics_family *family = &source->families[i];
+        bool has_head = false;
+        for (size_t k = 0; k < count; k++) {
+            if (samples[k].family != i || !(samples[k].value >= 0))
+                continue; /* another's, or not known */
+            if (!has_head)
+                write_head(
+                    w, family->name, family->is_counter ? "counter" : "gauge", family->unit,
+                    family->help);
+            has_head = true;
+            write_sample(w, family, &samples[k]);
+        }
+    }
 }
 
 void
 arvo_metrics_write(const arvo_metrics *metrics, arvo_metrics_format format, arvo_buf *out)
 {
     ARVO_ASSERT(metrics != NULL && out != NULL);
-    const text_writer w = { .out = out, .is_open = format == ARVO_METRICS_OPENMETRICS };
+    text_writer w = { .out = out, .is_open = format == ARVO_METRICS_OPENMETRICS };
     for (arvo_measure measure = 0; measure < ARVO_MEASURE_COUNT; measure++)
         write_family(&w, metrics, measure);
-    write_value(
-        &w, "arvo_metrics_overflow", "counter", NULL,
-        "Measurements whose labels were one set too many.",
-        (double)atomic_load(&metrics->overflowed));
-    write_head(&w, "arvo_build_info", "gauge", NULL, "The version of Arvo; always 1.");
-    arvo_buf_append_str(out, ARVO_STR("arvo_build_info{version=\"" ARVO_VERSION_STRING "\"} 1\n"));
-    write_process(&w);
+    arvo__metrics_observe(metrics, write_source, &w);
     if (w.is_open)
         arvo_buf_append_str(out, ARVO_STR("# EOF\n"));
 }

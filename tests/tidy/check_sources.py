@@ -15,6 +15,7 @@ HEADER_LAYER = {
     "document": "json",
     "telemetry": "telemetry",
     "otlp": "telemetry",
+    "store_metrics": "memory",
     "metrics": "telemetry",
     "event": "event",
     "subject": "subject",
@@ -34,7 +35,7 @@ HEADER_LAYER = {
     "sim": "sim",
     "worker": "runtime",
 }
-INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<arvo/([a-z]+)\.h>|"([a-z_]+)/([\w/]+)\.h"|"([\w.]+)")')
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<arvo/([a-z_]+)\.h>|"([a-z_]+)/([\w/]+)\.h"|"([\w.]+)")')
 
 BANNED = {
     "sprintf": "snprintf",

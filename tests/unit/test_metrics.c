@@ -236,6 +236,180 @@ test_metrics__spans_and_measurements_are_handed_on(void **state)
     arvo_metrics_free(metrics);
 }
 
+/* ---- Sources --------------------------------------------------------------------------------- */
+
+static const arvo_metrics_family test_families[] = {
+    { .name = "test_depth", .help = "A gauge.", .label = "queue" },
+    { .name = "test_calls", .help = "A count.", .is_counter = true },
+    { .name = "test_age_seconds", .help = "Not known.", .unit = "seconds" },
+};
+
+static size_t
+test_observe(void *user, arvo_metrics_sample *out)
+{
+    unsigned *calls = user;
+    ++*calls;
+    const arvo_metrics_sample samples[] = {
+        { .family = 1, .value = *calls },
+        { .family = 0, .label = "a\"b", .value = 2.5 },
+        { .family = 2, .value = -1 },
+        { .family = 0, .label = "c", .value = 0 },
+    };
+    memcpy(out, samples, sizeof(samples));
+    return ARVO_COUNT_OF(samples);
+}
+
+static void
+test_metrics__sources_are_asked_until_they_are_removed(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    const arvo_metrics_source source = { test_families, 3, test_observe, &calls };
+    arvo_metrics *metrics = arvo_metrics_new(NULL);
+    assert_int_equal(arvo_metrics_add(metrics, &source, NULL), ARVO_OK);
+    char *text = text_of(metrics, ARVO_METRICS_PROMETHEUS);
+    assert_has(
+        text, "# HELP test_depth A gauge.\n# TYPE test_depth gauge\n"
+              "test_depth{queue=\"a\\\"b\"} 2.5\ntest_depth{queue=\"c\"} 0\n"
+              "# HELP test_calls_total A count.\n# TYPE test_calls_total counter\n"
+              "test_calls_total 1\n");
+    assert_null(strstr(text, "test_age"));
+    assert_non_null(strstr(text, "\nprocess_uptime_seconds "));
+    free(text);
+    text = text_of(metrics, ARVO_METRICS_OPENMETRICS);
+    assert_has(text, "# TYPE test_calls counter\ntest_calls_total 2\n");
+    free(text);
+    arvo_metrics_remove(metrics, &source);
+    arvo_metrics_remove(metrics, &source);
+    free(text_of(metrics, ARVO_METRICS_PROMETHEUS));
+    assert_int_equal(calls, 2);
+    arvo_metrics_free(metrics);
+}
+
+static void
+test_metrics__sources_are_bounded(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    arvo_error err;
+    const arvo_metrics_source source = { test_families, 3, test_observe, &calls };
+    arvo_metrics *metrics = arvo_metrics_new(NULL);
+    for (unsigned i = 0; i < ARVO_METRICS_SOURCES_MAX; i++)
+        assert_int_equal(arvo_metrics_add(metrics, &source, &err), ARVO_OK);
+    assert_int_equal(arvo_metrics_add(metrics, &source, &err), ARVO_E_FULL);
+    arvo_metrics_free(metrics);
+}
+
+/* ---- Exemplars ------------------------------------------------------------------------------ */
+
+static void
+measure_in(const arvo_metrics *metrics, double value, uint8_t flags)
+{
+    const arvo_trace_context trace = { { 0xab, 1 }, { 0xcd, 2 }, flags };
+    const arvo_telemetry *t = arvo_metrics_telemetry(metrics);
+    t->measure(
+        t->self, ARVO_MEASURE_COMMIT_NS, value,
+        &(arvo_labels){ .handler = ARVO_STR("a"), .trace = &trace });
+}
+
+static void
+test_metrics__exemplars_name_a_sampled_trace(void **state)
+{
+    (void)state;
+    arvo_metrics *metrics = arvo_metrics_new(NULL);
+    measure_in(metrics, 2e6, ARVO_TRACE_SAMPLED);
+    measure_in(metrics, 2.4e6, ARVO_TRACE_SAMPLED); /* the last one of its bucket */
+    measure_in(metrics, 3e9, 0);                    /* nobody could look it up */
+    measure(metrics, ARVO_MEASURE_COMMIT_NS, 1, "a", NULL);
+    char *text = text_of(metrics, ARVO_METRICS_OPENMETRICS);
+    assert_has(
+        text, "arvo_commit_seconds_bucket{handler=\"a\",le=\"0.0025\"} 3 # "
+              "{trace_id=\"ab010000000000000000000000000000\",span_id=\"cd02000000000000\"} "
+              "0.0024\n");
+    unsigned exemplars = 0;
+    for (const char *at = text; (at = strstr(at, " # {")) != NULL; at++)
+        exemplars++;
+    assert_int_equal(exemplars, 1);
+    free(text);
+    text = text_of(metrics, ARVO_METRICS_PROMETHEUS);
+    assert_null(strstr(text, " # {"));
+    free(text);
+    arvo_metrics_free(metrics);
+}
+
+/* ---- What a server reads --------------------------------------------------------------------- */
+
+static void
+test_metrics__accept_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *accept;
+        bool is_open;
+    } cases[] = {
+        { NULL, false },
+        { "", false },
+        { "*/*", false },
+        { "text/html", false },
+        { "application/openmetrics-text", true },
+        { "Application/OpenMetrics-Text; version=1.0.0", true },
+        { "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+          "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+          true },
+        { "text/plain;q=0.5, application/openmetrics-text;q=0.4", false },
+        { "text/plain ; q=0.3 , application/openmetrics-text ; q=0.4", true },
+        { "application/openmetrics-text;q=0", false },
+        { "application/openmetrics-text;q=2", false },
+        { "application/openmetrics-text;q=", false },
+        { "application/openmetrics-text;q=0.5x,*/*;q=0.1", false },
+        { ",;,=;q", false },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++)
+        if ((arvo__metrics_format_of(cases[i].accept) == ARVO_METRICS_OPENMETRICS) !=
+            cases[i].is_open)
+            fail_msg("%s", cases[i].accept);
+}
+
+static void
+test_metrics__addresses_are_read_and_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *url; /* NULL: it is none */
+    } cases[] = {
+        { "127.0.0.1:9464", "http://127.0.0.1:9464" },
+        { "0.0.0.0:0", "http://0.0.0.0:0" },
+        { "9464", "http://127.0.0.1:9464" },
+        { ":9464", "http://127.0.0.1:9464" },
+        { "localhost:1", "http://127.0.0.1:1" },
+        { "[::1]:65535", "http://[::1]:65535" },
+        { "", NULL },
+        { ":", NULL },
+        { "127.0.0.1:", NULL },
+        { "127.0.0.1", NULL },
+        { "127.0.0.1:65536", NULL },
+        { "127.0.0.1:99999999999999999999", NULL },
+        { "127.0.0.1:-1", NULL },
+        { "256.0.0.1:1", NULL },
+        { "::1:80", NULL },
+        { "[::1:80", NULL },
+        { "[]:80", NULL },
+        { "example.com:80", NULL },
+        { "a-name-that-is-much-longer-than-any-address-could-ever-be-in-text:80", NULL },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        metrics_address address;
+        char url[80];
+        const bool ok = arvo__metrics_address_read(cases[i].text, &address);
+        if (ok != (cases[i].url != NULL))
+            fail_msg("%s", cases[i].text);
+        if (!ok)
+            continue;
+        assert_true(arvo__metrics_address_format(&address, url, sizeof(url)) < sizeof(url));
+        assert_string_equal(url, cases[i].url);
+    }
+}
+
 static void
 test_metrics__memory_may_run_out_anywhere(void **state)
 {
@@ -267,6 +441,11 @@ main(void)
         cmocka_unit_test(test_metrics__labels_are_bounded),
         cmocka_unit_test(test_metrics__threads_lose_nothing),
         cmocka_unit_test(test_metrics__spans_and_measurements_are_handed_on),
+        cmocka_unit_test(test_metrics__sources_are_asked_until_they_are_removed),
+        cmocka_unit_test(test_metrics__sources_are_bounded),
+        cmocka_unit_test(test_metrics__exemplars_name_a_sampled_trace),
+        cmocka_unit_test(test_metrics__accept_is_read),
+        cmocka_unit_test(test_metrics__addresses_are_read_and_written),
         cmocka_unit_test(test_metrics__memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* What an orchestrator does when others fail it: stores, engines, memory. Every lock is given back,
  * nothing is done by halves, and a result is the caller's alone. */
 
+#include <arvo/metrics.h>
+
 #include "orchestrator_fixture.h"
 
 /* ---- A store that fails ----------------------------------------------------------- */
@@ -146,7 +148,7 @@ static const arvo_memory_ops faulty_ops = { .version = ARVO_MEMORY_OPS_VERSION,
 
 /* The fixture's own memory is the faulty one; `inner` holds what is stored. */
 static void
-faulty_open(faulty *store, fixture *f)
+faulty_open_with(faulty *store, fixture *f, const arvo_telemetry *telemetry)
 {
     arvo_error err;
     arvo_memory *memory;
@@ -155,8 +157,16 @@ faulty_open(faulty *store, fixture *f)
     store->ops = arvo_memory_ops_of(store->inner);
     store->self = arvo_memory_self(store->inner);
     assert_ok(arvo_memory_new(&faulty_ops, store, &memory, &err), err);
-    fixture_open_with(f, (arvo_orchestrator_opts){ .memory = memory, .lock_wait_ms = -1 });
+    fixture_open_with(
+        f,
+        (arvo_orchestrator_opts){ .memory = memory, .lock_wait_ms = -1, .telemetry = telemetry });
     f->memory = memory;
+}
+
+static void
+faulty_open(faulty *store, fixture *f)
+{
+    faulty_open_with(store, f, NULL);
 }
 
 static void
@@ -218,6 +228,35 @@ test_orchestrator_faults__every_failure_gives_the_lock_back(void **state)
             cases[i].delivered_before ? ARVO_OUTCOME_DUPLICATE : ARVO_OUTCOME_EXECUTED);
         assert_int_equal(store.locks, store.unlocks);
         faulty_close(&store, &f);
+    }
+}
+
+static void
+test_orchestrator_faults__a_lost_lease_is_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        fault fault;
+        bool is_lost;
+    } cases[] = { { FAULT_STALE, true }, { FAULT_COMMIT, false } };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        fixture f;
+        faulty store;
+        arvo_metrics *metrics = arvo_metrics_new(NULL);
+        faulty_open_with(&store, &f, arvo_metrics_telemetry(metrics));
+        const arvo_event start =
+            fixture_start(&f, fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL), "plain");
+        store.fault = cases[i].fault;
+        assert_int_equal(fixture_execute(&f, &start), ARVO_E_WRITE_FAILED);
+        arvo_buf text = ARVO_BUF_INIT(100000);
+        arvo_metrics_write(metrics, ARVO_METRICS_PROMETHEUS, &text);
+        arvo_buf_append_char(&text, '\0');
+        assert_int_equal(
+            strstr(text.ptr, "\narvo_leases_lost_total{handler=\"arvo.orc.order\"} 1\n") != NULL,
+            cases[i].is_lost);
+        arvo_buf_fini(&text);
+        faulty_close(&store, &f);
+        arvo_metrics_free(metrics);
     }
 }
 
@@ -497,6 +536,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orchestrator_faults__every_failure_gives_the_lock_back),
+        cmocka_unit_test(test_orchestrator_faults__a_lost_lease_is_counted),
         cmocka_unit_test(test_orchestrator_faults__the_outcome_of_whoever_was_first_is_the_answer),
         cmocka_unit_test(test_orchestrator_faults__any_refusal_of_an_engine_has_a_name),
         cmocka_unit_test(test_orchestrator_faults__error_messages_are_whole_and_valid),

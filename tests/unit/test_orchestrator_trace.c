@@ -35,7 +35,8 @@ typedef struct recorder {
     size_t logs;
     bool declines; /* no span is recorded */
     double measures[ARVO_MEASURE_COUNT];
-    char details[256]; /* of EVENTS_OUT and EVENTS_FAILED */
+    bool in_span[ARVO_MEASURE_COUNT]; /* measured in a recorded one */
+    char details[256];                /* of EVENTS_OUT and EVENTS_FAILED */
 } recorder;
 
 static arvo_span *
@@ -121,6 +122,9 @@ measure(void *self, arvo_measure which, double value, const arvo_labels *labels)
 {
     recorder *r = self;
     r->measures[which] += value;
+    r->in_span[which] = labels->trace != NULL;
+    if (labels->trace != NULL)
+        assert_int_equal(labels->trace->flags, ARVO_TRACE_SAMPLED);
     assert_true(labels->handler.len > 0);
     const size_t len = strlen(r->details);
     if (which == ARVO_MEASURE_EVENTS_OUT || which == ARVO_MEASURE_EVENTS_FAILED)
@@ -220,7 +224,7 @@ test_orchestrator_trace__spans_show_every_phase(void **state)
     assert_non_null(strstr(r.keys[8], "cloudevents.event_type=com.payment.charge\n"));
     assert_true(r.logs > 0);
     for (size_t i = 0; i < ARVO_COUNT_OF(timed); i++)
-        assert_true(r.measures[timed[i]] > 0);
+        assert_true(r.measures[timed[i]] > 0 && r.in_span[timed[i]]);
     assert_int_equal(r.measures[ARVO_MEASURE_EVENTS_IN], 1);
     assert_string_equal(r.details, "default ");
     assert_int_equal(r.measures[ARVO_MEASURE_TRACE_MALFORMED], 0);
@@ -337,6 +341,7 @@ test_orchestrator_trace__what_is_not_recorded_is_passed_on(void **state)
     assert_str_is(f.result.all.items[0]->traceparent, PARENT);
     assert_str_is(f.result.all.items[0]->tracestate, "k=v");
     assert_true(r.measures[ARVO_MEASURE_EXECUTE_NS] > 0);
+    assert_false(r.in_span[ARVO_MEASURE_EXECUTE_NS]);
 
     table.span_start = give_context;
     start = fixture_start(&f, fixture_subject(&f, "arvo.orc.order", "1.0.0", NULL), "plain");
@@ -451,7 +456,7 @@ test_orchestrator_trace__a_handler_has_a_span_of_its_own(void **state)
     assert_non_null(
         strstr(r.keys[0], "to_emit.0.cloudevents.event_type=evt.payment.charge.success\n"));
     assert_non_null(strstr(r.keys[1], "arvo.contract.version=1.0.0\n"));
-    assert_true(r.measures[ARVO_MEASURE_HANDLER_NS] > 0);
+    assert_true(r.measures[ARVO_MEASURE_HANDLER_NS] > 0 && r.in_span[ARVO_MEASURE_HANDLER_NS]);
     assert_str_is(
         answers.items[0]->traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-0101010101010101-01");
     assert_str_is(answers.items[0]->tracestate, "k=v");
