@@ -12,7 +12,7 @@
 #ifndef ARVO_OTLP_H
 #define ARVO_OTLP_H
 
-#include <arvo/telemetry.h>
+#include <arvo/metrics.h>
 
 ARVO_BEGIN_DECLS
 
@@ -34,10 +34,14 @@ typedef struct arvo_otlp_opts {
 } arvo_otlp_opts;
 
 /* What is exported; each kind has an endpoint, a queue, a thread, and counts of its own. */
-typedef enum arvo_otlp_signal { ARVO_OTLP_TRACES = 0, ARVO_OTLP_SIGNAL_COUNT } arvo_otlp_signal;
+typedef enum arvo_otlp_signal {
+    ARVO_OTLP_TRACES = 0,
+    ARVO_OTLP_METRICS, /* once arvo_otlp_export_metrics() was called */
+    ARVO_OTLP_SIGNAL_COUNT
+} arvo_otlp_signal;
 
 typedef struct arvo_otlp_counts {
-    uint64_t items;        /* spans that ended */
+    uint64_t items;        /* spans that ended; data points that were collected */
     uint64_t queued;       /* of them, waiting now */
     uint64_t exported;     /* accepted by the receiver */
     uint64_t dropped;      /* without room in the queue, not sent in time, or refused */
@@ -48,7 +52,8 @@ typedef struct arvo_otlp_counts {
 } arvo_otlp_counts;
 
 /** Whether the settings ask for it, for one signal at least: an endpoint, or
- * OTEL_TRACES_EXPORTER=otlp, is given, and OTEL_SDK_DISABLED is not true. `opts` may be NULL. */
+ * OTEL_TRACES_EXPORTER=otlp or the like, is given, and OTEL_SDK_DISABLED is not true. `opts` may be
+ * NULL. */
 ARVO_API bool arvo_otlp_is_wanted(const arvo_otlp_opts *opts);
 
 /**
@@ -60,6 +65,19 @@ ARVO_API bool arvo_otlp_is_wanted(const arvo_otlp_opts *opts);
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_otlp_open(const arvo_otlp_opts *opts, arvo_otlp **out, arvo_error *err);
+
+/** Whether the settings have this one exported. */
+ARVO_API bool arvo_otlp_exports(const arvo_otlp *otlp, arvo_otlp_signal signal);
+
+/**
+ * Have what the exporter counts of itself among these metrics; and, where the settings have metrics
+ * exported, export all that they count and observe from now on, each OTEL_METRIC_EXPORT_INTERVAL,
+ * cumulated since they began. At most once.
+ * @param metrics  Borrowed until the exporter is closed.
+ * @return ARVO_OK, ARVO_E_FULL (of sources), ARVO_E_IO (no thread can be made), ARVO_E_NOMEM.
+ */
+ARVO_API ARVO_NODISCARD arvo_status
+arvo_otlp_export_metrics(arvo_otlp *otlp, arvo_metrics *metrics, arvo_error *err);
 
 /** Its table; borrowed until it is closed. */
 ARVO_API const arvo_telemetry *arvo_otlp_telemetry(const arvo_otlp *otlp);

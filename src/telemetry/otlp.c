@@ -70,10 +70,79 @@ spans_write(arvo_otlp *otlp, const otlp_record *first, arvo_buf *out)
     return arvo__otlp_write_spans(&otlp->settings, first, atomic_load(&otlp->clock_offset_ns), out);
 }
 
+/* ---- Metrics --------------------------------------------------------------------------------- */
+
+static uint64_t
+metrics_write(arvo_otlp *otlp, const otlp_record *first, arvo_buf *out)
+{
+    (void)first;
+    return arvo__otlp_write_metrics(&otlp->settings, otlp->metrics, clock_ns(CLOCK_REALTIME), out);
+}
+
+static void
+metrics_give(arvo_otlp *otlp, otlp_record *record)
+{
+    (void)otlp;
+    (void)record;
+}
+
+enum { QUEUED, EXPORTED, DROPPED, REQUESTS, REPEATED, NOT_RECORDED };
+
+static const arvo_metrics_family own_families[] = {
+    [QUEUED] = { .name = "arvo_export_queued",
+                 .help = "What waits to be exported.",
+                 .label = "signal" },
+    [EXPORTED] = { .name = "arvo_export_exported",
+                   .help = "Spans, data points and the like that the receiver accepted.",
+                   .label = "signal",
+                   .is_counter = true },
+    [DROPPED] = { .name = "arvo_export_dropped",
+                  .help = "Those that found no room, could not be sent, or were refused.",
+                  .label = "signal",
+                  .is_counter = true },
+    [REQUESTS] = { .name = "arvo_export_requests",
+                   .help = "Requests sent, repeated ones too.",
+                   .label = "signal",
+                   .is_counter = true },
+    [REPEATED] = { .name = "arvo_export_repeated",
+                   .help = "Requests sent again.",
+                   .label = "signal",
+                   .is_counter = true },
+    [NOT_RECORDED] = { .name = "arvo_export_not_recorded",
+                       .help = "Executions without a trace because the queue was full.",
+                       .is_counter = true },
+};
+
+static size_t
+own_observe(void *user, arvo_metrics_sample *out)
+{
+    const arvo_otlp *otlp = user;
+    size_t count = 0;
+    for (arvo_otlp_signal i = 0; i < ARVO_OTLP_SIGNAL_COUNT; i++) {
+        if (!otlp->settings.targets[i].exports)
+            continue;
+        const char *signal = arvo__otlp_signals[i].path + strlen("/v1/");
+        const arvo_otlp_counts counts = arvo_otlp_counts_of(otlp, i);
+        const arvo_metrics_sample samples[] = {
+            { QUEUED, signal, (double)counts.queued },
+            { EXPORTED, signal, (double)counts.exported },
+            { DROPPED, signal, (double)counts.dropped },
+            { REQUESTS, signal, (double)counts.requests },
+            { REPEATED, signal, (double)counts.repeated },
+        };
+        memcpy(out + count, samples, sizeof(samples));
+        count += ARVO_COUNT_OF(samples);
+    }
+    out[count++] = (arvo_metrics_sample){ .family = NOT_RECORDED,
+                                          .value = (double)atomic_load(&otlp->not_recorded) };
+    return count;
+}
+
 /* ---- Life ---------------------------------------------------------------------------------- */
 
 static const otlp_pipe_ops pipe_ops[ARVO_OTLP_SIGNAL_COUNT] = {
     [ARVO_OTLP_TRACES] = { .write = spans_write, .give = span_give },
+    [ARVO_OTLP_METRICS] = { .write = metrics_write, .give = metrics_give },
 };
 
 bool
@@ -128,11 +197,10 @@ otlp_fill(arvo_otlp *otlp, const arvo_otlp_opts *opts, arvo_error *err)
     otlp->table = arvo__otlp_table(otlp);
     if (!arvo__otlp_pipes_init(otlp))
         return arvo__fail(err, ARVO_E_IO, "OTLP: no locks for the exporter's threads");
-    arvo_status st = ARVO_OK;
-    for (unsigned i = 0; i < ARVO_OTLP_SIGNAL_COUNT && st == ARVO_OK; i++)
-        if (otlp->settings.targets[i].exports)
-            st = arvo__otlp_pipe_start(&otlp->pipes[i], err);
-    return st;
+    otlp->pipes[ARVO_OTLP_METRICS].tick = &otlp->tick;
+    return otlp->settings.targets[ARVO_OTLP_TRACES].exports
+               ? arvo__otlp_pipe_start(&otlp->pipes[ARVO_OTLP_TRACES], err)
+               : ARVO_OK;
 }
 
 arvo_status
@@ -152,12 +220,10 @@ arvo_otlp_open(const arvo_otlp_opts *opts, arvo_otlp **out, arvo_error *err)
         otlp->user = opts->user;
     }
     const arvo_status st = otlp_fill(otlp, opts, err);
-    if (st == ARVO_OK) {
+    if (st != ARVO_OK)
+        otlp_free(otlp);
+    else
         *out = otlp;
-        return st;
-    }
-    pipes_join(otlp, 0); /* those that run already */
-    otlp_free(otlp);
     return st;
 }
 
@@ -171,6 +237,34 @@ const arvo_telemetry *
 arvo_otlp_telemetry(const arvo_otlp *otlp)
 {
     return &otlp->table;
+}
+
+bool
+arvo_otlp_exports(const arvo_otlp *otlp, arvo_otlp_signal signal)
+{
+    ARVO_ASSERT(otlp != NULL && (unsigned)signal < ARVO_OTLP_SIGNAL_COUNT);
+    return otlp->settings.targets[signal].exports;
+}
+
+arvo_status
+arvo_otlp_export_metrics(arvo_otlp *otlp, arvo_metrics *metrics, arvo_error *err)
+{
+    ARVO_ASSERT(otlp != NULL && metrics != NULL && otlp->metrics == NULL);
+    otlp->own = (arvo_metrics_source){ .families = own_families,
+                                       .family_count = ARVO_COUNT_OF(own_families),
+                                       .observe = own_observe,
+                                       .user = otlp };
+    arvo_status st = arvo_metrics_add(metrics, &otlp->own, err);
+    if (st != ARVO_OK)
+        return st;
+    otlp->metrics = metrics;
+    if (arvo_otlp_exports(otlp, ARVO_OTLP_METRICS))
+        st = arvo__otlp_pipe_start(&otlp->pipes[ARVO_OTLP_METRICS], err);
+    if (st != ARVO_OK) {
+        arvo_metrics_remove(metrics, &otlp->own);
+        otlp->metrics = NULL;
+    }
+    return st;
 }
 
 arvo_otlp_counts
@@ -214,5 +308,7 @@ arvo_otlp_close(arvo_otlp *otlp, int64_t deadline_ms, arvo_otlp_counts *counts)
     pipes_join(otlp, deadline_ms);
     for (unsigned i = 0; i < ARVO_OTLP_SIGNAL_COUNT && counts != NULL; i++)
         counts[i] = arvo_otlp_counts_of(otlp, (arvo_otlp_signal)i);
+    if (otlp->metrics != NULL)
+        arvo_metrics_remove(otlp->metrics, &otlp->own);
     otlp_free(otlp);
 }

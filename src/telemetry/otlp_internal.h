@@ -29,9 +29,9 @@
 
 typedef struct otlp_signal {
     const char *variable; /* TRACES: in the names of its variables */
-    const char *batch;    /* BSP: before those of its batches */
-    const char *path;     /* behind the endpoint of all signals */
-    const char *items;    /* "spans", for people */
+    const char *batch; /* BSP: before those of its batches; NULL: all there is goes, now and then */
+    const char *path;  /* behind the endpoint of all signals */
+    const char *items; /* "spans", for people */
     const char *rejected; /* what JSON calls the number of them that a receiver did not take */
     uint32_t queue_min;   /* the smallest queue that makes sense */
     int64_t delay_ms;     /* how long what waits does so, at most; by default */
@@ -166,6 +166,10 @@ void arvo__otlp_fixed32(otlp_writer *w, otlp_field field, uint32_t value);
 void arvo__otlp_u32(otlp_writer *w, otlp_field field, uint32_t value); /* enums too */
 void arvo__otlp_i64(otlp_writer *w, otlp_field field, int64_t value);
 void arvo__otlp_double(otlp_writer *w, otlp_field field, double value);
+void arvo__otlp_bool(otlp_writer *w, otlp_field field, bool value);
+/* Repeated numbers, packed. */
+void arvo__otlp_fixed64s(otlp_writer *w, otlp_field field, const uint64_t *values, size_t count);
+void arvo__otlp_doubles(otlp_writer *w, otlp_field field, const double *values, size_t count);
 
 /* An attribute, one of the list. */
 void arvo__otlp_attribute(otlp_writer *w, otlp_field list, arvo_str key, arvo_str value);
@@ -180,6 +184,10 @@ void arvo__otlp_close_request(otlp_writer *w);
 uint64_t arvo__otlp_write_spans(
     const otlp_settings *settings, const otlp_record *spans, int64_t clock_offset_ns,
     arvo_buf *out);
+
+/* An ExportMetricsServiceRequest of all there is now (otlp_metrics.c); how many data points. */
+uint64_t arvo__otlp_write_metrics(
+    const otlp_settings *settings, const arvo_metrics *metrics, int64_t now_ns, arvo_buf *out);
 
 /* What a receiver said with success: how many of what was sent it did not take, and why. false: it
  * is not readable. */
@@ -242,6 +250,8 @@ typedef struct otlp_pipe {
     bool is_closing;
     int64_t stop_ms; /* of arvo__real_ms(); when closing */
     arvo_otlp_counts counts;
+    otlp_record *tick; /* stands for all there is, where nothing is queued; NULL: it is */
+    bool is_due;       /* the tick is to be sent */
 
     /* Its thread's own. */
     pthread_t thread;
@@ -280,6 +290,9 @@ struct arvo_otlp {
     unsigned pipe_count; /* of them initialised */
     otlp_record *free;   /* spans; guarded by the traces' mutex */
     _Atomic uint64_t not_recorded;
+    arvo_metrics *metrics; /* that are exported; NULL: none */
+    arvo_metrics_source own;
+    otlp_record tick;
 };
 
 int64_t arvo__otlp_now_ns(void);

@@ -47,6 +47,17 @@ queue_take(otlp_pipe *pipe)
     return first;
 }
 
+/* With the mutex: what is to be sent next; NULL: nothing. */
+static otlp_record *
+pipe_take(otlp_pipe *pipe)
+{
+    if (pipe->tick == NULL)
+        return queue_take(pipe);
+    otlp_record *tick = pipe->is_due ? pipe->tick : NULL;
+    pipe->is_due = false;
+    return tick;
+}
+
 /* ---- The thread ---------------------------------------------------------------------------- */
 
 static void
@@ -148,11 +159,21 @@ finish_batch(otlp_pipe *pipe, otlp_record *records, uint64_t count, const otlp_a
 }
 
 static void
+count_collected(otlp_pipe *pipe, uint64_t count)
+{
+    (void)pthread_mutex_lock(&pipe->mutex);
+    pipe->counts.items += count;
+    (void)pthread_mutex_unlock(&pipe->mutex);
+}
+
+static void
 send_batch(otlp_pipe *pipe, otlp_record *records)
 {
     otlp_answer answer = { .outcome = OTLP_REFUSED };
     arvo_buf_reset(&pipe->body);
     const uint64_t count = pipe->ops->write(pipe->otlp, records, &pipe->body);
+    if (records == pipe->tick)
+        count_collected(pipe, count);
     if (pipe->body.status == ARVO_OK)
         send_body(pipe, &answer);
     else
@@ -173,6 +194,7 @@ wait_for_work(otlp_pipe *pipe)
     while (!pipe->is_closing && !pipe->is_flushing &&
            atomic_load(&pipe->queued) < pipe->target->batch_max && arvo__real_ms() < end_ms)
         arvo__cond_wait_until(&pipe->changed, &pipe->mutex, end_ms);
+    pipe->is_due = pipe->is_due || !(pipe->is_closing || pipe->is_flushing);
 }
 
 static void *
@@ -183,7 +205,7 @@ export_records(void *user)
     for (;;) {
         wait_for_work(pipe);
         const bool is_over = pipe->is_closing && arvo__real_ms() >= pipe->stop_ms;
-        otlp_record *records = is_over ? NULL : queue_take(pipe);
+        otlp_record *records = is_over ? NULL : pipe_take(pipe);
         if (records == NULL) {
             pipe->is_flushing = false;
             (void)pthread_cond_broadcast(&pipe->flushed);
@@ -232,7 +254,7 @@ arvo__otlp_pipe_flush(otlp_pipe *pipe, int64_t end_ms)
     if (!pipe->has_thread)
         return true;
     (void)pthread_mutex_lock(&pipe->mutex);
-    pipe->is_flushing = true;
+    pipe->is_flushing = pipe->is_due = true;
     (void)pthread_cond_signal(&pipe->changed);
     while (pipe->is_flushing && arvo__real_ms() < end_ms)
         arvo__cond_wait_until(&pipe->flushed, &pipe->mutex, end_ms);
@@ -245,7 +267,7 @@ void
 arvo__otlp_pipe_stop(otlp_pipe *pipe, int64_t stop_ms)
 {
     (void)pthread_mutex_lock(&pipe->mutex);
-    pipe->is_closing = true;
+    pipe->is_closing = pipe->is_due = true;
     pipe->stop_ms = stop_ms;
     (void)pthread_cond_signal(&pipe->changed);
     (void)pthread_mutex_unlock(&pipe->mutex);

@@ -17,6 +17,8 @@
 const otlp_signal arvo__otlp_signals[ARVO_OTLP_SIGNAL_COUNT] = {
     [ARVO_OTLP_TRACES] = { "TRACES", "BSP", "/v1/traces", "spans", "rejectedSpans", OTLP_ROOM + 1,
                            5000 },
+    [ARVO_OTLP_METRICS] = { "METRICS", NULL, "/v1/metrics", "data points", "rejectedDataPoints", 1,
+                            60000 },
 };
 
 /* ---- Variables ---------------------------------------------------------------------------- */
@@ -110,15 +112,30 @@ batch_number(
     return setting_number(r, name, usual, least, most);
 }
 
+#define HOUR_MS (3600 * 1000)
+
+/* Of what is sent as a whole. */
+static void
+read_interval(settings_reader *r, otlp_target *target)
+{
+    target->export_ms = setting_number(r, "OTEL_METRIC_EXPORT_TIMEOUT", 30000, 1, HOUR_MS);
+    target->delay_ms =
+        setting_number(r, "OTEL_METRIC_EXPORT_INTERVAL", target->signal->delay_ms, 1, HOUR_MS);
+    target->queue_max = target->batch_max = 1;
+}
+
 static void
 read_target_numbers(settings_reader *r, otlp_target *target)
 {
     const otlp_signal *signal = target->signal;
-    const int64_t hour_ms = 3600 * 1000;
     const variable timeout = variable_of(r, signal, "TIMEOUT");
-    target->timeout_ms = setting_number(r, timeout.name, 10000, 1, hour_ms);
-    target->export_ms = batch_number(r, signal, "EXPORT_TIMEOUT", 30000, 1, hour_ms);
-    target->delay_ms = batch_number(r, signal, "SCHEDULE_DELAY", signal->delay_ms, 1, hour_ms);
+    target->timeout_ms = setting_number(r, timeout.name, 10000, 1, HOUR_MS);
+    if (signal->batch == NULL) {
+        read_interval(r, target);
+        return;
+    }
+    target->export_ms = batch_number(r, signal, "EXPORT_TIMEOUT", 30000, 1, HOUR_MS);
+    target->delay_ms = batch_number(r, signal, "SCHEDULE_DELAY", signal->delay_ms, 1, HOUR_MS);
     target->queue_max =
         (uint32_t)batch_number(r, signal, "MAX_QUEUE_SIZE", 2048, signal->queue_min, 1000000);
     target->batch_max = (uint32_t)batch_number(r, signal, "MAX_EXPORT_BATCH_SIZE", 512, 1, 100000);
@@ -215,6 +232,23 @@ read_exporter(settings_reader *r, otlp_target *target)
     target->exports = exporter == NULL || strcasecmp(exporter, "none") != 0;
     if (exporter != NULL && target->exports && strcasecmp(exporter, "otlp") != 0)
         not_understood(r, name, "otlp and none are known; otlp is used");
+}
+
+/* There is one way to cumulate, and one kind of histogram. */
+static void
+read_aggregation(settings_reader *r)
+{
+    static const char *const only[][2] = {
+        { "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative" },
+        { "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram" },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(only); i++) {
+        const char *value = setting(r, only[i][0]);
+        char what[64];
+        (void)snprintf(what, sizeof(what), "%s is what there is", only[i][1]);
+        if (value != NULL && strcasecmp(value, only[i][1]) != 0)
+            not_understood(r, only[i][0], what);
+    }
 }
 
 /* ---- Lists of NAME=VALUE ----------------------------------------------------------------------
@@ -411,6 +445,7 @@ arvo__otlp_settings_read(const arvo_otlp_opts *opts, otlp_settings *out)
             target->exports = signal_is_wanted(opts, target->signal);
     }
     read_sampler(&r);
+    read_aggregation(&r);
     read_limits(&r);
     read_resource(&r);
     return !arvo_arena_failed(out->arena);

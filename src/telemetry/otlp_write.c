@@ -164,14 +164,20 @@ arvo__otlp_id(otlp_writer *w, otlp_field field, const uint8_t *bytes, size_t len
     arvo_buf_append_char(w->out, '"');
 }
 
-void
-arvo__otlp_fixed64(otlp_writer *w, otlp_field field, uint64_t value)
+static void
+write_fixed64(otlp_writer *w, uint64_t value)
 {
-    write_tag(w, field, WIRE_FIXED64);
     if (w->json)
         arvo_buf_printf(w->out, "\"%llu\"", (unsigned long long)value);
     else
         write_little_endian(w, value, 8);
+}
+
+void
+arvo__otlp_fixed64(otlp_writer *w, otlp_field field, uint64_t value)
+{
+    write_tag(w, field, WIRE_FIXED64);
+    write_fixed64(w, value);
 }
 
 void
@@ -211,12 +217,11 @@ write_number(arvo_buf *out, double value)
     arvo_buf_append(out, text, arvo__number_format(value, text));
 }
 
-void
-arvo__otlp_double(otlp_writer *w, otlp_field field, double value)
+static void
+write_double(otlp_writer *w, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
-    write_tag(w, field, WIRE_FIXED64);
     if (!w->json)
         write_little_endian(w, bits, 8);
     else if (isfinite(value))
@@ -226,4 +231,63 @@ arvo__otlp_double(otlp_writer *w, otlp_field field, double value)
             w->out, isnan(value) ? ARVO_STR("\"NaN\"")
                     : value > 0  ? ARVO_STR("\"Infinity\"")
                                  : ARVO_STR("\"-Infinity\""));
+}
+
+void
+arvo__otlp_double(otlp_writer *w, otlp_field field, double value)
+{
+    write_tag(w, field, WIRE_FIXED64);
+    write_double(w, value);
+}
+
+void
+arvo__otlp_bool(otlp_writer *w, otlp_field field, bool value)
+{
+    write_tag(w, field, WIRE_VARINT);
+    if (w->json)
+        arvo_buf_append_str(w->out, value ? ARVO_STR("true") : ARVO_STR("false"));
+    else
+        write_varint(w, value);
+}
+
+/* What stands before and between packed numbers of eight bytes, and behind them. */
+static void
+write_packed_head(otlp_writer *w, otlp_field field, size_t count)
+{
+    write_tag(w, field, WIRE_BYTES);
+    if (w->json)
+        arvo_buf_append_char(w->out, '[');
+    else
+        write_varint(w, 8 * count);
+}
+
+static void
+write_packed_sign(otlp_writer *w, char sign)
+{
+    if (w->json)
+        arvo_buf_append_char(w->out, sign);
+}
+
+void
+arvo__otlp_fixed64s(otlp_writer *w, otlp_field field, const uint64_t *values, size_t count)
+{
+    write_packed_head(w, field, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            write_packed_sign(w, ',');
+        write_fixed64(w, values[i]);
+    }
+    write_packed_sign(w, ']');
+}
+
+void
+arvo__otlp_doubles(otlp_writer *w, otlp_field field, const double *values, size_t count)
+{
+    write_packed_head(w, field, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            write_packed_sign(w, ',');
+        write_double(w, values[i]);
+    }
+    write_packed_sign(w, ']');
 }

@@ -87,6 +87,12 @@ test_otlp__settings_are_read_or_named(void **state)
         { "OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999999999", 1 },
         { "OTEL_BSP_SCHEDULE_DELAY", "1", 0 },
         { "OTEL_TRACES_EXPORTER", "zipkin", 1 },
+        { "OTEL_METRICS_EXPORTER", "prometheus", 1 },
+        { "OTEL_METRIC_EXPORT_INTERVAL", "1000", 0 },
+        { "OTEL_METRIC_EXPORT_INTERVAL", "soon", 1 },
+        { "OTEL_EXPORTER_OTLP_TIMEOUT", "0", 1 }, /* once, though two signals read it */
+        { "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Cumulative", 0 },
+        { "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", 1 },
         { "OTEL_SDK_DISABLED", "perhaps", 1 },
         { "OTEL_EXPORTER_OTLP_HEADERS", "a=b,c=%41%zz", 0 },
         { "OTEL_EXPORTER_OTLP_HEADERS", "a=x%0d%0ab: c", 1 },
@@ -136,7 +142,7 @@ test_otlp__wanted_only_when_asked_for(void **state)
 {
     (void)state;
     static const struct {
-        const char *pairs[6];
+        const char *pairs[7];
         bool wanted;
     } cases[] = {
         { { NULL }, false },
@@ -144,7 +150,12 @@ test_otlp__wanted_only_when_asked_for(void **state)
         { { "OTEL_EXPORTER_OTLP_ENDPOINT", "http://h", NULL }, true },
         { { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h", NULL }, true },
         { { "OTEL_TRACES_EXPORTER", "otlp", NULL }, true },
+        { { "OTEL_METRICS_EXPORTER", "otlp", NULL }, true },
+        { { "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://h", NULL }, true },
         { { "OTEL_TRACES_EXPORTER", "none", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://h", NULL },
+          true }, /* metrics */
+        { { "OTEL_TRACES_EXPORTER", "none", "OTEL_METRICS_EXPORTER", "none",
+            "OTEL_EXPORTER_OTLP_ENDPOINT", "http://h", NULL },
           false },
         { { "OTEL_SDK_DISABLED", "TRUE", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://h", NULL }, false },
         { { "OTEL_EXPORTER_OTLP_ENDPOINT", "", NULL }, false },
@@ -154,6 +165,50 @@ test_otlp__wanted_only_when_asked_for(void **state)
         const arvo_otlp_opts opts = { .setting = look_up, .user = &g };
         assert_int_equal(arvo_otlp_is_wanted(&opts), cases[i].wanted);
     }
+}
+
+static void
+test_otlp__signals_have_settings_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = { "OTEL_EXPORTER_OTLP_ENDPOINT",
+                                         "http://all:1/",
+                                         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+                                         "http://m:2/x",
+                                         "OTEL_EXPORTER_OTLP_PROTOCOL",
+                                         "http/json",
+                                         "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+                                         "http/protobuf",
+                                         "OTEL_EXPORTER_OTLP_HEADERS",
+                                         "a=b",
+                                         "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+                                         "c=d,e=f",
+                                         "OTEL_METRIC_EXPORT_INTERVAL",
+                                         "250",
+                                         "OTEL_TRACES_EXPORTER",
+                                         "none",
+                                         NULL };
+    given g;
+    otlp_settings s = read_settings(&g, pairs);
+    const otlp_target *traces = &s.targets[ARVO_OTLP_TRACES];
+    const otlp_target *metrics = &s.targets[ARVO_OTLP_METRICS];
+    assert_string_equal(traces->url, "http://all:1/v1/traces");
+    assert_string_equal(metrics->url, "http://m:2/x");
+    assert_true(traces->json && !metrics->json);
+    assert_int_equal(traces->header_count, 1);
+    assert_int_equal(metrics->header_count, 2);
+    assert_int_equal(traces->delay_ms, 5000);
+    assert_int_equal(metrics->delay_ms, 250);
+    assert_int_equal(metrics->export_ms, 30000);
+    assert_true(!traces->exports && metrics->exports);
+    assert_int_equal(g.warnings, 0);
+    arvo_arena_free(s.arena);
+
+    /* One that is asked for by name, and no endpoint: the others are not. */
+    static const char *const one[] = { "OTEL_TRACES_EXPORTER", "otlp", NULL };
+    s = read_settings(&g, one);
+    assert_true(s.targets[ARVO_OTLP_TRACES].exports && !s.targets[ARVO_OTLP_METRICS].exports);
+    arvo_arena_free(s.arena);
 }
 
 /* ---- Sampling and spans -------------------------------------------------------------------- */
@@ -387,6 +442,99 @@ test_otlp__a_request_in_protobuf(void **state)
     arvo_buf_fini(&out);
 }
 
+static size_t
+observe_two(void *user, arvo_metrics_sample *out)
+{
+    (void)user;
+    out[0] = (arvo_metrics_sample){ .family = 0, .label = "a", .value = 2.5 };
+    out[1] = (arvo_metrics_sample){ .family = 1, .value = 7 };
+    return 2;
+}
+
+/* A histogram, a sum, and a source's gauge and count as a request. */
+static uint64_t
+write_measured(bool json, arvo_buf *out)
+{
+    static const char *const pairs[] = { "OTEL_SERVICE_NAME", "s", NULL };
+    static const arvo_metrics_family families[] = {
+        { .name = "g_bytes", .help = "G.", .unit = "bytes", .label = "k" },
+        { .name = "c", .help = "C.", .is_counter = true },
+    };
+    const arvo_metrics_source source = { families, 2, observe_two, NULL };
+    given g;
+    otlp_settings settings = read_settings(&g, pairs);
+    settings.targets[ARVO_OTLP_METRICS].json = json;
+    settings.resource_count = 1;
+    arvo_metrics *metrics = arvo_metrics_new(NULL);
+    const arvo_telemetry *t = arvo_metrics_telemetry(metrics);
+    const arvo_labels labels = { .handler = ARVO_STR("h"), .detail = ARVO_STR("d") };
+    t->measure(t->self, ARVO_MEASURE_COMMIT_NS, 2000, &labels);
+    t->measure(t->self, ARVO_MEASURE_COMMIT_NS, 1e11, &labels);
+    t->measure(t->self, ARVO_MEASURE_EVENTS_OUT, 3, &labels);
+    assert_int_equal(arvo_metrics_add(metrics, &source, NULL), ARVO_OK);
+    *out = ARVO_BUF_INIT(100000);
+    const uint64_t points = arvo__otlp_write_metrics(&settings, metrics, 1234567890123, out);
+    assert_int_equal(out->status, ARVO_OK);
+    arvo_metrics_free(metrics);
+    arvo_arena_free(settings.arena);
+    return points;
+}
+
+static void
+test_otlp__metrics_in_json(void **state)
+{
+    (void)state;
+    arvo_buf out;
+    arvo_arena *arena = arvo_arena_new(NULL);
+    const uint64_t points = write_measured(true, &out);
+    arvo_buf_append_char(&out, '\0');
+    static const char *const parts[] = {
+        "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+        "\"stringValue\":\"s\"}}]},\"scopeMetrics\":[{\"scope\":{\"name\":"
+        "\"arvo-instrumentation\",\"version\":\"1.0.0\"},\"metrics\":[{\"name\":"
+        "\"arvo_commit_seconds\",\"description\":\"Time to commit an outcome to the store.\","
+        "\"unit\":\"s\",\"histogram\":{\"dataPoints\":[{\"startTimeUnixNano\":\"",
+        "\"timeUnixNano\":\"1234567890123\",\"count\":\"2\",\"sum\":100.000002,\"bucketCounts\":["
+        "\"0\",\"1\",\"0\",",
+        ",\"1\"],\"explicitBounds\":[0.000001,0.0000025,",
+        ",5,10],\"attributes\":[{\"key\":\"handler\",\"value\":{\"stringValue\":\"h\"}}]}],"
+        "\"aggregationTemporality\":2}}",
+        "\"asInt\":\"3\",\"attributes\":[{\"key\":\"handler\",\"value\":{\"stringValue\":\"h\"}},{"
+        "\"key\":\"domain\",\"value\":{\"stringValue\":\"d\"}}]}],\"aggregationTemporality\":2,"
+        "\"isMonotonic\":true}}",
+        "{\"name\":\"g_bytes\",\"description\":\"G.\",\"unit\":\"By\",\"gauge\":{\"dataPoints\":[{"
+        "\"timeUnixNano\":\"1234567890123\",\"asDouble\":2.5,\"attributes\":[{\"key\":\"k\","
+        "\"value\":{\"stringValue\":\"a\"}}]}]}}",
+        "\"asDouble\":7}],\"aggregationTemporality\":2,\"isMonotonic\":true}}]}]}]}",
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(parts); i++)
+        if (strstr(out.ptr, parts[i]) == NULL)
+            fail_msg("missing: %s\n%s", parts[i], out.ptr);
+    size_t found = 0;
+    for (const char *at = out.ptr; (at = strstr(at, "\"timeUnixNano\"")) != NULL; at++)
+        found++;
+    assert_int_equal(found, points);
+    assert_non_null(support_json(arena, out.ptr));
+    arvo_arena_free(arena);
+    arvo_buf_fini(&out);
+}
+
+static void
+test_otlp__metrics_in_protobuf(void **state)
+{
+    (void)state;
+    arvo_buf out;
+    (void)write_measured(false, &out);
+    static const uint8_t buckets[] = { 6 << 3 | 2, 0xb8, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+    static const uint8_t bounds[] = { 7 << 3 | 2, 0xb0, 0x01 };
+    static const uint8_t monotonic[] = { 2 << 3, 2, 3 << 3, 1 };
+    assert_non_null(memmem(out.ptr, out.len, buckets, sizeof(buckets)));
+    assert_non_null(memmem(out.ptr, out.len, bounds, sizeof(bounds)));
+    assert_non_null(memmem(out.ptr, out.len, monotonic, sizeof(monotonic)));
+    assert_memory_equal(out.ptr + out.len - sizeof(monotonic), monotonic, sizeof(monotonic));
+    arvo_buf_fini(&out);
+}
+
 /* ---- Answers -----------------------------------------------------------------------------------
  */
 
@@ -543,12 +691,15 @@ main(void)
         cmocka_unit_test(test_otlp__settings_are_read_or_named),
         cmocka_unit_test(test_otlp__secrets_are_masked_and_lists_are_decoded),
         cmocka_unit_test(test_otlp__wanted_only_when_asked_for),
+        cmocka_unit_test(test_otlp__signals_have_settings_of_their_own),
         cmocka_unit_test(test_otlp__a_ratio_is_kept_and_is_the_same_for_a_trace),
         cmocka_unit_test(test_otlp__the_parents_decision_is_respected),
         cmocka_unit_test(test_otlp__a_full_queue_takes_no_more),
         cmocka_unit_test(test_otlp__a_request_in_json),
         cmocka_unit_test(test_otlp__numbers_ignore_the_locale),
         cmocka_unit_test(test_otlp__a_request_in_protobuf),
+        cmocka_unit_test(test_otlp__metrics_in_json),
+        cmocka_unit_test(test_otlp__metrics_in_protobuf),
         cmocka_unit_test(test_otlp__answers_are_read_whatever_they_are),
         cmocka_unit_test(test_otlp__closing_keeps_its_deadline),
         cmocka_unit_test(test_otlp__a_deadline_may_be_any_time),

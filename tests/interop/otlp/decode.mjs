@@ -1,5 +1,6 @@
 // A workflow with a child and services, exported as protobuf and as JSON to a receiver here; both are read with the
 // definitions of @opentelemetry/otlp-transformer, and must be one tree with every parent present, and the same tree.
+// So are the metrics of it, which must be the same metrics.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -13,6 +14,7 @@ import { gunzipSync } from "node:zlib";
 const require = createRequire(import.meta.url);
 const { opentelemetry } = require("./node_modules/@opentelemetry/otlp-transformer/build/src/generated/root.js");
 const { ExportTraceServiceRequest, ExportTraceServiceResponse } = opentelemetry.proto.collector.trace.v1;
+const { ExportMetricsServiceRequest } = opentelemetry.proto.collector.metrics.v1;
 
 const arvo = process.argv[2];
 const loan = join(process.env.ARVO_SOURCE_ROOT, "tests", "e2e", "apps", "loan");
@@ -34,7 +36,7 @@ async function requestsOf(event, settings, response) {
     });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${server.address().port}`, ...settings };
+  const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${server.address().port}`, OTEL_METRICS_EXPORTER: "none", ...settings };
   const done = await run(arvo, ["run", loan, "--event", event, "--follow", "--json"], { env });
   await new Promise((resolve) => {
     server.closeAllConnections?.();
@@ -44,11 +46,11 @@ async function requestsOf(event, settings, response) {
 }
 
 /** Nothing that the definitions do not know: written again from what was read, it is the same length. */
-function decode(body) {
-  const message = ExportTraceServiceRequest.decode(body);
-  assert.equal(ExportTraceServiceRequest.verify(message), null);
-  assert.equal(ExportTraceServiceRequest.encode(message).finish().length, body.length);
-  return ExportTraceServiceRequest.toObject(message, { longs: String, bytes: (bytes) => Buffer.from(bytes).toString("hex"), enums: Number });
+function decode(body, Request = ExportTraceServiceRequest) {
+  const message = Request.decode(body);
+  assert.equal(Request.verify(message), null);
+  assert.equal(Request.encode(message).finish().length, body.length);
+  return Request.toObject(message, { longs: String, bytes: (bytes) => Buffer.from(bytes).toString("hex"), enums: Number });
 }
 
 const hex = (value) => (typeof value === "string" ? value : Buffer.from(value).toString("hex"));
@@ -110,3 +112,37 @@ const partial = ExportTraceServiceResponse.encode({ partialSuccess: { rejectedSp
 const refused = await requestsOf(event, { OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" }, Buffer.from(partial));
 assert.match(refused.err, /it did not take 3 of the spans: no room/);
 console.log("partial success: read");
+
+// ---- Metrics ----
+
+const onlyMetrics = { OTEL_METRICS_EXPORTER: "otlp", OTEL_TRACES_EXPORTER: "none" };
+
+/** What does not differ from run to run: names, kinds, units, labels, and the values of what counts events. */
+function metricsShape(message) {
+  const shapes = [];
+  for (const resource of message.resourceMetrics)
+    for (const scope of resource.scopeMetrics)
+      for (const metric of scope.metrics) {
+        const kind = ["gauge", "sum", "histogram"].find((name) => metric[name]);
+        assert.equal(Number(metric[kind].aggregationTemporality ?? 0), kind === "gauge" ? 0 : 2, metric.name);
+        assert.equal(metric[kind].isMonotonic ?? false, kind === "sum", metric.name);
+        for (const point of metric[kind].dataPoints) {
+          assert.ok(BigInt(point.timeUnixNano) > 0n);
+          const labels = (point.attributes ?? []).map((a) => `${a.key}=${a.value.stringValue}`);
+          const value = kind === "histogram" ? String(point.count) : metric.name.startsWith("arvo_events") ? String(point.asInt) : "";
+          if (kind === "histogram") assert.equal(point.bucketCounts.reduce((sum, n) => sum + Number(n), 0), Number(point.count));
+          if (kind === "histogram") assert.equal(point.explicitBounds.length + 1, point.bucketCounts.length);
+          shapes.push([metric.name, kind, metric.unit, metric.description, ...labels, value].join(" "));
+        }
+      }
+  return shapes.sort();
+}
+
+const measured = await requestsOf(event, { ...onlyMetrics, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" }, "");
+assert.equal(measured.err, "");
+assert.equal(measured.bodies.length, 1);
+const binaryMetrics = metricsShape(decode(measured.bodies[0].body, ExportMetricsServiceRequest));
+assert.ok(binaryMetrics.some((line) => line.startsWith("arvo_execute_seconds histogram s ")));
+const measuredText = await requestsOf(event, { ...onlyMetrics, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }, "{}");
+assert.deepEqual(metricsShape(JSON.parse(measuredText.bodies[0].body)), binaryMetrics);
+console.log(`metrics: ${binaryMetrics.length} data points, the same in both forms`);
