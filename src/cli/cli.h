@@ -238,12 +238,25 @@ bool cli_record_read(
 
 /* ---- Telemetry ------------------------------------------------------------------------ */
 
-/** The listener that the OTEL_ variables and `metrics_file` (nullable) ask for; NULL: none, said
- * why if it should be there. */
-const arvo_telemetry *cli_telemetry_open(const char *metrics_file);
+typedef struct cli_telemetry_opts {
+    const char *metrics_file;    /* --metrics-file; nullable, as what follows */
+    const char *metrics_address; /* --metrics */
+    arvo_memory *memory;         /* whose state is among the metrics; until it is closed */
+} cli_telemetry_opts;
+
+/** The listener that the OTEL_ variables and the options ask for; NULL: none, said why if it should
+ * be there. False: the address cannot be served, said why; nothing is open. */
+bool cli_telemetry_open(
+    const cli_telemetry_opts *opts, const arvo_telemetry **out_telemetry, int *exit_code);
+
+/** Have the worker's counters among the metrics, if there are any, until they are closed. */
+void cli_telemetry_watch(arvo_worker *worker);
+
+/** Where the metrics are served; NULL: they are not. Borrowed until they are closed. */
+const char *cli_telemetry_url(void);
 
 /** Send what waits, for a moment, and write the file; says what was not sent or written: the work
- * is done all the same. */
+ * is done all the same. More than once is fine. */
 void cli_telemetry_close(void);
 
 /* ---- Output ------------------------------------------------------------------------- */

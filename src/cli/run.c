@@ -242,6 +242,12 @@ run_with_store(
         .store = opts->store,
         .app_text = paths,
     };
+    const cli_telemetry_opts telemetry_opts = { .metrics_file = opts->metrics_file,
+                                                .memory = memory };
+    const arvo_telemetry *telemetry = NULL;
+    int exit_code = CLI_DONE;
+    if (!cli_telemetry_open(&telemetry_opts, &telemetry, &exit_code))
+        return exit_code;
     const arvo_broker_opts broker_opts = { .claim_ms = RUN_CLAIM_MS,
                                            .patience_ms = RUN_PATIENCE_MS };
     const arvo_app_runtime_opts runtime_opts = {
@@ -250,8 +256,7 @@ run_with_store(
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
                           : ARVO_VIOLATIONS_EVENT,
-        .telemetry = opts->trace ? spans_open(cli_telemetry_open(opts->metrics_file))
-                                 : cli_telemetry_open(opts->metrics_file),
+        .telemetry = opts->trace ? spans_open(telemetry) : telemetry,
         .on_event = run_on_event,
         .user = &trace,
     };
@@ -261,8 +266,8 @@ run_with_store(
         cli_telemetry_close();
         return cli_fail(&err);
     }
-    const int exit_code = opts->follow ? run_follow(&trace, runtime, event)
-                                       : run_once(app, runtime, event, opts->json);
+    exit_code = opts->follow ? run_follow(&trace, runtime, event)
+                             : run_once(app, runtime, event, opts->json);
     arvo_app_stop(runtime);
     if (opts->trace)
         spans_print();

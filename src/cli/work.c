@@ -12,6 +12,7 @@
 
 struct work_opts {
     const char *store;
+    const char *metrics;
     int64_t threads;
     int64_t claim_ms;
     int64_t lease_ms;
@@ -36,6 +37,8 @@ static const cli_option work_options[] = {
       "leave what they would answer to the services themselves" },
     { "until-idle", CLI_FLAG, NULL, offsetof(struct work_opts, until_idle),
       "end when nothing is due and nothing in flight" },
+    { "metrics", CLI_TEXT, "ADDRESS", offsetof(struct work_opts, metrics),
+      "serve metrics there over HTTP, for Prometheus: 127.0.0.1:9464" },
     { "json", CLI_FLAG, NULL, offsetof(struct work_opts, json), "one line per delivery" },
     { 0 },
 };
@@ -163,6 +166,8 @@ work_print_head(const struct work_opts *opts, const arvo_app *app, const arvo_ap
         printf(
             "  %s (%s)\n", cli_shown(arvo_handler_type(arvo_app_mock_at(app, i))),
             opts->no_mocks ? "left to its service" : "mock");
+    if (cli_telemetry_url() != NULL)
+        printf("metrics at %s/metrics\n", cli_telemetry_url());
     (void)cli_flush();
 }
 
@@ -229,8 +234,11 @@ work_until_told(
     arvo_worker *worker = work_worker(opts, app, runtime, given, &watch, &exit_code);
     if (worker == NULL)
         return exit_code;
+    cli_telemetry_watch(worker);
     if (!opts->json)
         work_print_head(opts, app, runtime);
+    else if (cli_telemetry_url() != NULL) /* the other lines are for programs */
+        fprintf(stderr, "metrics at %s/metrics\n", cli_telemetry_url());
     const struct sigaction action = { .sa_handler = work_interrupt, .sa_flags = (int)SA_RESETHAND };
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
@@ -243,7 +251,30 @@ work_until_told(
         if (!opts->json)
             work_print_end(opts, worker);
     }
+    cli_telemetry_close(); /* which still asks the worker */
     arvo_worker_free(worker);
+    return exit_code;
+}
+
+static int
+work_with_telemetry(const struct work_opts *opts, arvo_app *app, arvo_memory *memory)
+{
+    const cli_telemetry_opts telemetry_opts = { .metrics_address = opts->metrics,
+                                                .memory = memory };
+    const arvo_telemetry *telemetry = NULL;
+    arvo_app_runtime *runtime = NULL;
+    arvo_error err = { 0 };
+    int exit_code = CLI_DONE;
+    if (!cli_telemetry_open(&telemetry_opts, &telemetry, &exit_code))
+        return exit_code;
+    const arvo_app_runtime_opts runtime_opts = { .memory = memory,
+                                                 .lease_ms = opts->lease_ms,
+                                                 .telemetry = telemetry };
+    exit_code = arvo_app_start(app, &runtime_opts, &runtime, &err) == ARVO_OK
+                    ? work_until_told(opts, app, runtime, &runtime_opts)
+                    : cli_fail(&err);
+    cli_telemetry_close();
+    arvo_app_stop(runtime);
     return exit_code;
 }
 
@@ -281,18 +312,8 @@ work_run(cli_args *args)
         return CLI_USAGE;
     int exit_code = CLI_DONE;
     arvo_memory *memory = cli_store_open(opts.store, false, &exit_code);
-    arvo_app_runtime *runtime = NULL;
-    arvo_error err = { 0 };
-    if (memory != NULL) {
-        const arvo_app_runtime_opts runtime_opts = { .memory = memory,
-                                                     .lease_ms = opts.lease_ms,
-                                                     .telemetry = cli_telemetry_open(NULL) };
-        exit_code = arvo_app_start(app, &runtime_opts, &runtime, &err) == ARVO_OK
-                        ? work_until_told(&opts, app, runtime, &runtime_opts)
-                        : cli_fail(&err);
-    }
-    arvo_app_stop(runtime);
-    cli_telemetry_close();
+    if (memory != NULL)
+        exit_code = work_with_telemetry(&opts, app, memory);
     arvo_memory_close(memory);
     arvo_app_free(app);
     return exit_code;
@@ -318,7 +339,14 @@ const cli_command cli_work = {
         "and "
         "nobody\n"
         "in the app serves have handledBy null: they are for whoever reads these lines.\n\n"
-        "Exit codes: 2, the app or the store cannot be used; 3, the store could not be opened.\n",
+        "--metrics HOST:PORT serves /metrics, as Prometheus' text or OpenMetrics, and /healthz; "
+        "PORT\n"
+        "alone is that of 127.0.0.1, and port 0 any that is free, which is printed. There is no\n"
+        "password: whoever can reach the address may read. The OTEL_ variables are those of arvo "
+        "run.\n\n"
+        "Exit codes: 2, the app, the store or the address cannot be used; 3, the store could not "
+        "be\n"
+        "opened.\n",
     .options = work_options,
     .operands_min = 1,
     .operands_max = -1,

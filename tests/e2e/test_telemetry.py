@@ -8,8 +8,8 @@ import socket
 import subprocess
 import time
 
-from harness import ROOT, CounterCase, main
-from otlp_receiver import Receiver, answer
+from harness import ARVO, ROOT, CounterCase, main
+from otlp_receiver import Receiver, answer, attributes
 
 LOAN = os.path.join(ROOT, "tests", "e2e", "apps", "loan")
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"
@@ -20,7 +20,8 @@ class Telemetry(CounterCase):
 
     def environment(self, url, **more):
         clean = {name: "" for name in os.environ if name.startswith("OTEL_")}
-        return {**clean, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", **more}
+        own = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_METRICS_EXPORTER": "none"}
+        return {**clean, **own, **more}
 
     def run_counter(self, url, start=None, **more):
         """The workflow does what it does without telemetry, whatever becomes of that."""
@@ -197,6 +198,90 @@ class Telemetry(CounterCase):
                     self.assertNotIn(name, found)
                     found[name] = float(value)
         return found
+
+    def exported(self, receiver):
+        """Of the last request: name -> (kind, unit, [(attributes, point)])."""
+        requests = [request for request in receiver.requests if request.path == "/v1/metrics"]
+        self.assertTrue(requests)
+        found = {}
+        for resource in json.loads(requests[-1].content)["resourceMetrics"]:
+            self.assertIn("service.name", attributes(resource["resource"]["attributes"]))
+            for scope in resource["scopeMetrics"]:
+                for metric in scope["metrics"]:
+                    kind = next(kind for kind in ("gauge", "sum", "histogram") if kind in metric)
+                    self.assertNotIn(metric["name"], found)
+                    self.assertEqual(metric[kind].get("aggregationTemporality"), None if kind == "gauge" else 2)
+                    points = [(attributes(point.get("attributes", [])), point) for point in metric[kind]["dataPoints"]]
+                    found[metric["name"]] = (kind, metric["unit"], points)
+        return found
+
+    def test_metrics_are_exported(self):
+        with Receiver() as receiver:
+            result = self.run_counter(receiver.url, OTEL_METRICS_EXPORTER="otlp", OTEL_TRACES_EXPORTER="none")
+            self.assertEqual(result.err, "")
+            self.assertEqual({request.path for request in receiver.requests}, {"/v1/metrics"})
+            found = self.exported(receiver)
+        kind, unit, points = found["arvo_execute_seconds"]
+        self.assertEqual((kind, unit, len(points)), ("histogram", "s", 1))
+        labels, point = points[0]
+        self.assertEqual(labels, {"handler": "arvo.orc.counter"})
+        self.assertEqual(int(point["count"]), self.GOAL + 1)
+        self.assertEqual(sum(int(count) for count in point["bucketCounts"]), self.GOAL + 1)
+        self.assertEqual(len(point["bucketCounts"]), len(point["explicitBounds"]) + 1)
+        self.assertGreater(point["sum"], 0)
+        self.assertLessEqual(int(point["startTimeUnixNano"]), int(point["timeUnixNano"]))
+        self.assertLess(abs(int(point["timeUnixNano"]) - time.time() * 1e9), 120e9)
+        kind, _, points = found["arvo_events_in"]
+        self.assertEqual((kind, {p[0]["handler"]: int(p[1]["asInt"]) for p in points}), ("sum", {"arvo.orc.counter": self.GOAL + 1, "com.counter.tick": self.GOAL}))
+        self.assertEqual(found["arvo_store_up"][2][0][1]["asDouble"], 1)
+        self.assertEqual({p[0]["status"]: p[1]["asDouble"] for p in found["arvo_instances"][2]}, {"active": 0, "done": 1, "error": 0})
+        self.assertEqual(found["process_resident_memory_bytes"][:2], ("gauge", "By"))
+        self.assertEqual(found["arvo_export_dropped"][2][0][0], {"signal": "metrics"})
+
+    def test_metrics_are_exported_now_and_then(self):
+        more = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "10", "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "gzip"}
+        with Receiver() as receiver:
+            worker = subprocess.Popen(
+                [ARVO, "work", self.app, "--store", "sqlite:worker.db"], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env={**os.environ, **self.environment(receiver.url, **more)},
+            )
+            self.addCleanup(worker.kill)
+            end = time.monotonic() + 60
+            while len(receiver.requests) < 3 and time.monotonic() < end:
+                time.sleep(0.01)
+            worker.terminate()
+            self.assertEqual(worker.communicate()[1], b"")
+            self.assertGreater(len(receiver.requests), 3)  # and the last one, at its end
+            last = self.exported(receiver)
+        self.assertEqual({p[0]["signal"] for p in last["arvo_export_queued"][2]}, {"traces", "metrics"})
+        self.assertEqual(last["arvo_worker_threads"][2][0][1]["asDouble"], 0)
+        self.assertGreaterEqual(dict((p[0]["signal"], p[1]["asDouble"]) for p in last["arvo_export_requests"][2])["metrics"], 3)
+
+    def test_a_receiver_that_takes_no_metrics(self):
+        def behave(connection, request, number):
+            del number
+            refused = json.dumps({"partialSuccess": {"rejectedDataPoints": "2", "errorMessage": "too many"}}).encode()
+            connection.sendall(answer(200, refused) if request.path == "/v1/metrics" else answer())
+
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url, OTEL_METRICS_EXPORTER="otlp")
+        lines = result.err.splitlines()
+        self.assertIn("it did not take 2 of the data points: too many", lines[0])
+        self.assertRegex(lines[1], r"telemetry: 2 of \d+ data points were not exported$")
+
+    def test_a_metrics_receiver_that_hangs_holds_up_no_traces(self):
+        def behave(connection, request, number):
+            del number
+            if request.path == "/v1/metrics":
+                receiver.stopped.wait(60)
+            connection.sendall(answer())
+
+        with Receiver(behave) as receiver:
+            result = self.run_counter(receiver.url, OTEL_METRICS_EXPORTER="otlp")
+            self.assertOneTree([span for request in receiver.requests if request.path == "/v1/traces" for span in request.spans()])
+        self.assertLess(self.seconds, 30)
+        self.assertRegex(result.err, r"(\d+) of \1 data points were not exported")
+        self.assertNotIn("spans were not", result.err)
 
     def test_metrics_file(self):
         event = self.start(self.GOAL)

@@ -3,7 +3,7 @@
 
     tests/servers/run.py KIND... [--set KIND.NAME=VALUE]... -- PROGRAM [ARGUMENT...]
 
-A KIND is a module of this folder: postgres, pgbouncer, redis. Each server gets a temporary folder,
+A KIND is a module of this folder: postgres, pgbouncer, prometheus, redis. Each server gets a temporary folder,
 sockets and ports of its own, so nothing that runs on the machine is needed or disturbed; as root it
 runs as another user. --set puts a line into its configuration: --set postgres.fsync=off.
 
