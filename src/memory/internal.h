@@ -191,6 +191,39 @@ bool arvo__leases_renew(arvo__leases *leases, uint64_t hash, arvo_lease *lease, 
 void arvo__leases_replace(
     arvo__leases *leases, uint64_t hash, const arvo_lease *from, const arvo_lease *to);
 
+/* ---- The gate ------------------------------------------------------------------
+ *
+ * What a store whose leases are elsewhere (in a file, on a server) has in front of them: the fair
+ * line per subject of this process, so that one of its threads at a time asks for a subject there.
+ * It is passed before that is asked, and held as long as the lease is, by the platform's clock.
+ * Thread-safe, but for init and fini. */
+
+typedef struct arvo__gate {
+    pthread_mutex_t mutex;
+    arvo__pool pool;
+    arvo__leases leases;
+} arvo__gate;
+
+/* `gate` is zeroed. Whatever came of it, end with fini; fini of a zeroed gate does nothing. */
+arvo_status arvo__gate_init(
+    arvo__gate *gate, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_error *err);
+void arvo__gate_fini(arvo__gate *gate);
+
+/* Stand in line for up to wait_ms (<= 0: do not wait). Whoever is in has *out_pass, which lasts for
+ * a lease of ttl_ms and for a wait of wait_ms behind the gate: hold or leave must follow. */
+arvo_status arvo__gate_enter(
+    arvo__gate *gate, arvo_str subject, int64_t ttl_ms, int64_t wait_ms, bool *out_in,
+    arvo_lease *out_pass, arvo_error *err);
+/* `lease` was got with `pass`, or renewed (then it is its own pass): the gate is held for it,
+ * ttl_ms from now. */
+void arvo__gate_hold(
+    arvo__gate *gate, arvo_str subject, const arvo_lease *pass, const arvo_lease *lease,
+    int64_t ttl_ms);
+/* The lease (or pass) is given back: the next one in this process may ask. */
+void arvo__gate_leave(arvo__gate *gate, arvo_str subject, const arvo_lease *lease);
+void arvo__gate_interrupt(arvo__gate *gate, bool on); /* as arvo__leases_interrupt() */
+
 /* ---- Built-in stores --------------------------------------------------- */
 
 /* `rest` is the URL behind the scheme's colon. allocator NULL: malloc. */

@@ -372,3 +372,70 @@ arvo__leases_count(
         }
     }
 }
+
+/* ---- The gate ---------------------------------------------------------- */
+
+arvo_status
+arvo__gate_init(
+    arvo__gate *gate, const arvo_platform *platform, const arvo_allocator *allocator,
+    arvo_error *err)
+{
+    arvo__pool_init(&gate->pool, allocator, 0);
+    if (pthread_mutex_init(&gate->mutex, NULL) != 0)
+        return arvo__nomem(err);
+    return arvo__leases_init(&gate->leases, platform, allocator, &gate->pool, &gate->mutex, err);
+}
+
+void
+arvo__gate_fini(arvo__gate *gate)
+{
+    arvo__leases_fini(&gate->leases);
+    arvo__pool_fini(&gate->pool);
+    (void)pthread_mutex_destroy(&gate->mutex);
+}
+
+arvo_status
+arvo__gate_enter(
+    arvo__gate *gate, arvo_str subject, int64_t ttl_ms, int64_t wait_ms, bool *out_in,
+    arvo_lease *out_pass, arvo_error *err)
+{
+    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
+    const int64_t ttl = arvo__memory_ttl(ttl_ms);
+    const int64_t wait = wait_ms <= 0 ? 0 : wait_ms < LEASE_TTL_MS_MAX ? wait_ms : LEASE_TTL_MS_MAX;
+    (void)pthread_mutex_lock(&gate->mutex);
+    const arvo_status st = arvo__leases_acquire(
+        &gate->leases, subject, hash, ttl + wait, wait_ms, out_in, out_pass, err);
+    (void)pthread_mutex_unlock(&gate->mutex);
+    return st;
+}
+
+void
+arvo__gate_hold(
+    arvo__gate *gate, arvo_str subject, const arvo_lease *pass, const arvo_lease *lease,
+    int64_t ttl_ms)
+{
+    const arvo_platform *platform = gate->leases.platform;
+    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
+    arvo_lease held = *lease;
+    held.expires_ms = platform->time_ms(platform->self) + arvo__memory_ttl(ttl_ms);
+    (void)pthread_mutex_lock(&gate->mutex);
+    arvo__leases_replace(&gate->leases, hash, pass, &held);
+    (void)pthread_mutex_unlock(&gate->mutex);
+}
+
+void
+arvo__gate_leave(arvo__gate *gate, arvo_str subject, const arvo_lease *lease)
+{
+    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
+    (void)pthread_mutex_lock(&gate->mutex);
+    (void)arvo__leases_release(&gate->leases, hash, lease);
+    (void)pthread_mutex_unlock(&gate->mutex);
+}
+
+void
+arvo__gate_interrupt(arvo__gate *gate, bool on)
+{
+    (void)pthread_mutex_lock(&gate->mutex);
+    arvo__leases_interrupt(&gate->leases, on);
+    (void)pthread_mutex_unlock(&gate->mutex);
+}

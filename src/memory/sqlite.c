@@ -42,9 +42,7 @@ sqlite_close(void *self)
     arvo__sqlite_readers_fini(store);
     arvo__sqlite_writer_fini(&store->writer);
     arvo__sqlite_shared_close(store);
-    arvo__leases_fini(&store->gate);
-    arvo__pool_fini(&store->gate_pool);
-    (void)pthread_mutex_destroy(&store->gate_mutex);
+    arvo__gate_fini(&store->gate);
     arvo__free(store->allocator, store, sizeof(*store));
 }
 
@@ -113,17 +111,14 @@ sqlite_store_new(
     store->allocator = allocator;
     store->platform = platform;
     store->lease_fd = -1;
-    arvo__pool_init(&store->gate_pool, allocator, 0);
     arvo_status st = ARVO_OK;
-    if (pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
-        !arvo__sqlite_readers_init(&store->readers) ||
+    if (!arvo__sqlite_readers_init(&store->readers) ||
         !arvo__sqlite_checkpoint_init(&store->checkpoint) ||
         !arvo__sqlite_cache_init(&store->cache, allocator) ||
         !arvo__sqlite_writer_init(&store->writer))
         st = arvo__nomem(err);
     if (st == ARVO_OK)
-        st = arvo__leases_init(
-            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex, err);
+        st = arvo__gate_init(&store->gate, platform, allocator, err);
     if (st != ARVO_OK) {
         sqlite_close(store);
         return st;

@@ -287,9 +287,7 @@ struct sqlite_store {
     struct sqlite_cache cache;
 
     /* Who in this process holds or waits for a subject; in front of the leases in the file. */
-    pthread_mutex_t gate_mutex;
-    arvo__pool gate_pool;
-    arvo__leases gate;
+    arvo__gate gate;
 
     /* PATH-lease, mapped; none of it in mode=ro. */
     int lease_fd; /* -1: none */
@@ -462,7 +460,6 @@ arvo_status arvo__sqlite_lease_lost(
 /* A new range of fences, from the database to PATH-lease. */
 arvo_status arvo__sqlite_reserve_fences(struct sqlite_store *store, arvo_error *err);
 /* The lease is given back: let the next one in this process have it. */
-void arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease);
 
 /* ---- sqlite_commit.c --------------------------------------------------- */
 

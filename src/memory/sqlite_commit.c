@@ -310,7 +310,7 @@ commit_release(struct sqlite_store *store, const arvo_commit *commit, bool relea
         return;
     arvo__sqlite_shared_commit_end(store, commit->subject, commit->lease, release);
     if (release)
-        arvo__sqlite_gate_leave(store, commit->subject, commit->lease);
+        arvo__gate_leave(&store->gate, commit->subject, commit->lease);
 }
 
 arvo_status

@@ -63,15 +63,6 @@ arvo__sqlite_reserve_fences(struct sqlite_store *store, arvo_error *err)
 
 /* ---- Locking ----------------------------------------------------------- */
 
-void
-arvo__sqlite_gate_leave(struct sqlite_store *store, arvo_str subject, const arvo_lease *lease)
-{
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    (void)arvo__leases_release(&store->gate, hash, lease);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
-}
-
 static arvo_status
 lock_check(const struct sqlite_store *store, arvo_str subject, const char *what, arvo_error *err)
 {
@@ -88,29 +79,19 @@ arvo__sqlite_lock(
     arvo_status st = lock_check(store, subject, "lock", err);
     if (st != ARVO_OK)
         return st;
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
     const int64_t started = arvo__real_ms();
-    arvo_lease gate_lease, lease;
+    arvo_lease pass, lease;
     bool is_in = false, is_acquired = false;
-
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    /* Long enough to outlast the wait for other processes; the real expiry is put in afterwards. */
-    st = arvo__leases_acquire(
-        &store->gate, subject, hash, arvo__memory_ttl(ttl_ms) + (wait_ms > 0 ? wait_ms : 0),
-        wait_ms, &is_in, &gate_lease, err);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
-
+    st = arvo__gate_enter(&store->gate, subject, ttl_ms, wait_ms, &is_in, &pass, err);
     if (st == ARVO_OK && is_in) {
-        lease = gate_lease; /* its token serves for both */
+        lease = pass; /* its token serves for both */
         st = arvo__sqlite_shared_acquire(
             store, subject, ttl_ms, wait_ms - (arvo__real_ms() - started), &is_acquired, &lease,
             err);
-        (void)pthread_mutex_lock(&store->gate_mutex);
         if (is_acquired)
-            arvo__leases_replace(&store->gate, hash, &gate_lease, &lease);
+            arvo__gate_hold(&store->gate, subject, &pass, &lease, ttl_ms);
         else
-            (void)arvo__leases_release(&store->gate, hash, &gate_lease);
-        (void)pthread_mutex_unlock(&store->gate_mutex);
+            arvo__gate_leave(&store->gate, subject, &pass);
     }
     if (st == ARVO_OK) {
         *out_acquired = is_acquired;
@@ -128,7 +109,7 @@ arvo__sqlite_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_
     if (st != ARVO_OK)
         return st;
     arvo__sqlite_shared_release(store, subject, lease);
-    arvo__sqlite_gate_leave(store, subject, lease);
+    arvo__gate_leave(&store->gate, subject, lease);
     return ARVO_OK;
 }
 
@@ -136,15 +117,12 @@ arvo_status
 arvo__sqlite_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err)
 {
     struct sqlite_store *store = self;
-    const arvo_lease before = *lease;
     arvo_status st = lock_check(store, subject, "renew", err);
     if (st == ARVO_OK)
         st = arvo__sqlite_shared_renew(store, subject, lease, ttl_ms, err);
     if (st != ARVO_OK)
         return st;
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    arvo__leases_replace(&store->gate, arvo__hash_keyed(subject.ptr, subject.len), &before, lease);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo__gate_hold(&store->gate, subject, lease, lease, ttl_ms);
     return ARVO_OK;
 }
 
@@ -172,9 +150,7 @@ arvo__sqlite_interrupt(void *self, bool on)
 {
     struct sqlite_store *store = self;
     atomic_store(&store->is_interrupted, on);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    arvo__leases_interrupt(&store->gate, on);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo__gate_interrupt(&store->gate, on);
     if (on)
         arvo__sqlite_shared_interrupt(store);
 }
