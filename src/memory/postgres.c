@@ -239,12 +239,10 @@ pg_close(void *self)
     }
     if (store->options != NULL)
         pq.PQconninfoFree(store->options);
-    arvo__leases_fini(&store->gate);
-    arvo__pool_fini(&store->gate_pool);
+    arvo__gate_fini(&store->gate);
     (void)pthread_mutex_destroy(&store->locks.mutex);
     (void)pthread_mutex_destroy(&store->unlocks.mutex);
     (void)pthread_mutex_destroy(&store->commits.mutex);
-    (void)pthread_mutex_destroy(&store->gate_mutex);
     (void)pthread_cond_destroy(&store->pool_free);
     (void)pthread_mutex_destroy(&store->pool_mutex);
     (void)pthread_cond_destroy(&store->outbox_cond);
@@ -258,7 +256,6 @@ store_sync_init(struct postgres_store *store)
     return arvo__pg_lane_init(&store->locks, PG_LOCK_GROUPS, arvo__pg_run_locks) &&
            arvo__pg_lane_init(&store->unlocks, 1, arvo__pg_run_unlocks) &&
            arvo__pg_lane_init(&store->commits, PG_COMMIT_GROUPS, arvo__pg_run_commits) &&
-           pthread_mutex_init(&store->gate_mutex, NULL) == 0 &&
            pthread_mutex_init(&store->pool_mutex, NULL) == 0 &&
            pthread_mutex_init(&store->wait_mutex, NULL) == 0 &&
            arvo__cond_init(&store->pool_free) && arvo__cond_init(&store->outbox_cond);
@@ -289,11 +286,9 @@ store_new(
     store->allocator = allocator;
     store->platform = platform;
     store->wake_fd = -1;
-    arvo__pool_init(&store->gate_pool, allocator, 0);
     arvo_status st = store_sync_init(store) ? ARVO_OK : arvo__nomem(err);
     if (st == ARVO_OK)
-        st = arvo__leases_init(
-            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex, err);
+        st = arvo__gate_init(&store->gate, platform, allocator, err);
     if (st == ARVO_OK)
         st = store_names(store, err);
     if (st != ARVO_OK) {

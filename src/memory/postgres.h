@@ -225,6 +225,13 @@ struct postgres_lane {
 bool arvo__pg_lane_init(
     struct postgres_lane *lane, int running_max,
     void (*run)(struct postgres_store *store, struct postgres_op **ops, size_t count));
+/* Of a subject or an outbox row. Never 0. */
+static inline uint64_t
+arvo__pg_key(const void *bytes, size_t len)
+{
+    const uint64_t hash = arvo__hash_keyed(bytes, len);
+    return hash != 0 ? hash : 1;
+}
 arvo_status arvo__pg_lane_do(
     struct postgres_store *store, struct postgres_lane *lane, struct postgres_op *op,
     arvo_error *err);
@@ -261,9 +268,7 @@ struct postgres_store {
     int64_t partition_at;                     /* atomic: make partitions when a seq reaches it */
 
     /* Who in this process holds or waits for a subject; in front of the leases in the database. */
-    pthread_mutex_t gate_mutex;
-    arvo__pool gate_pool;
-    arvo__leases gate;
+    arvo__gate gate;
 
     pthread_mutex_t wait_mutex; /* guards all below */
     struct postgres_waiter *waiters;
@@ -326,7 +331,6 @@ arvo_status arvo__pg_unlock(void *self, arvo_str subject, const arvo_lease *leas
 arvo_status
 arvo__pg_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err);
 void arvo__pg_interrupt(void *self, bool on);
-void arvo__pg_gate_leave(struct postgres_store *store, arvo_str subject, const arvo_lease *lease);
 
 /* postgres_commit.c */
 arvo_status arvo__pg_commit(void *self, const arvo_commit *commits, size_t count, arvo_error *err);

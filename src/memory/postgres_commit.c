@@ -603,17 +603,14 @@ commit_check(const arvo_commit *commit, size_t *bytes, arvo_error *err)
     return st;
 }
 
-/* Of its subject, and of the outbox row it consumes. Never 0. */
+/* Of its subject, and of the outbox row it consumes. */
 static size_t
 commit_keys(const arvo_commit *commit, uint64_t *out)
 {
-    const uint64_t hash = arvo__hash_keyed(commit->subject.ptr, commit->subject.len);
     size_t count = 0;
-    out[count++] = hash != 0 ? hash : 1;
-    if (commit->outbox_done != 0) {
-        const uint64_t row = arvo__hash_keyed(&commit->outbox_done, sizeof(commit->outbox_done));
-        out[count++] = row != 0 ? row : 1;
-    }
+    out[count++] = arvo__pg_key(commit->subject.ptr, commit->subject.len);
+    if (commit->outbox_done != 0)
+        out[count++] = arvo__pg_key(&commit->outbox_done, sizeof(commit->outbox_done));
     return count;
 }
 
@@ -638,7 +635,7 @@ arvo__pg_commit(void *self, const arvo_commit *commits, size_t count, arvo_error
         st = arvo__pg_lane_do(store, &store->commits, &op, err);
     for (size_t i = 0; st == ARVO_OK && i < count; i++) {
         if (commits[i].release && commits[i].lease != NULL)
-            arvo__pg_gate_leave(store, commits[i].subject, commits[i].lease);
+            arvo__gate_leave(&store->gate, commits[i].subject, commits[i].lease);
     }
     if (!is_here)
         arvo__free(store->allocator, keys, count * 2 * sizeof(keys[0]));

@@ -270,44 +270,26 @@ lock_in_database(
     return lock_wait(store, request, key, until_ms, err);
 }
 
-/* The gate has no idea of the server's clock. */
-static arvo_lease
-gate_lease_of(const struct postgres_store *store, const arvo_lease *lease, int64_t ttl_ms)
-{
-    arvo_lease local = *lease;
-    local.expires_ms = store->platform->time_ms(store->platform->self) + arvo__memory_ttl(ttl_ms);
-    return local;
-}
-
 static arvo_status
 lock_request_do(struct postgres_store *store, struct lock_request *request, arvo_error *err)
 {
     const arvo_lock_request *wanted = request->wanted;
-    const uint64_t hash = arvo__hash_keyed(wanted->subject.ptr, wanted->subject.len);
-    const uint64_t key = hash != 0 ? hash : 1;
+    const uint64_t key = arvo__pg_key(wanted->subject.ptr, wanted->subject.len);
     const int64_t wait_ms = wanted->wait_ms > 0 ? wanted->wait_ms : 0;
     const int64_t until = arvo__real_ms_after(wait_ms);
-    arvo_lease gate_lease;
+    arvo_lease pass;
     bool is_in = false;
-
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    /* Long enough to outlast the wait for other processes; the real one is put in afterwards. */
-    arvo_status st = arvo__leases_acquire(
-        &store->gate, wanted->subject, hash, arvo__memory_ttl(wanted->ttl_ms) + wait_ms, wait_ms,
-        &is_in, &gate_lease, err);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo_status st = arvo__gate_enter(
+        &store->gate, wanted->subject, wanted->ttl_ms, wait_ms, &is_in, &pass, err);
     request->out.is_acquired = false;
     if (st != ARVO_OK || !is_in)
         return st;
 
     st = lock_in_database(store, request, key, until, err);
-    const arvo_lease local = gate_lease_of(store, &request->out.lease, wanted->ttl_ms);
-    (void)pthread_mutex_lock(&store->gate_mutex);
     if (st == ARVO_OK && request->out.is_acquired)
-        arvo__leases_replace(&store->gate, hash, &gate_lease, &local);
+        arvo__gate_hold(&store->gate, wanted->subject, &pass, &request->out.lease, wanted->ttl_ms);
     else
-        (void)arvo__leases_release(&store->gate, hash, &gate_lease);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+        arvo__gate_leave(&store->gate, wanted->subject, &pass);
     return st;
 }
 
@@ -418,15 +400,6 @@ arvo__pg_run_unlocks(struct postgres_store *store, struct postgres_op **ops, siz
     run_each(store, ops, count, unlock_group);
 }
 
-void
-arvo__pg_gate_leave(struct postgres_store *store, arvo_str subject, const arvo_lease *lease)
-{
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    (void)arvo__leases_release(&store->gate, hash, lease);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
-}
-
 arvo_status
 arvo__pg_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_error *err)
 {
@@ -436,14 +409,13 @@ arvo__pg_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_erro
         st = arvo__pg_text_check(subject, "subject", err);
     if (st != ARVO_OK)
         return st;
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
-    const uint64_t key = hash != 0 ? hash : 1;
+    const uint64_t key = arvo__pg_key(subject.ptr, subject.len);
     struct unlock_request request = { .subject = subject, .lease = lease };
     struct postgres_op op = {
         .bytes = subject.len, .key_count = 1, .keys = &key, .request = &request
     };
     st = arvo__pg_lane_do(store, &store->unlocks, &op, err);
-    arvo__pg_gate_leave(store, subject, lease);
+    arvo__gate_leave(&store->gate, subject, lease);
     return st;
 }
 
@@ -476,10 +448,7 @@ arvo__pg_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, 
             err, ARVO_E_STALE, "%s: renew: the lease with fence %llu is lost", store->where,
             (unsigned long long)lease->fence);
     lease->expires_ms = expires_ms;
-    const arvo_lease local = gate_lease_of(store, lease, ttl_ms);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    arvo__leases_replace(&store->gate, arvo__hash_keyed(subject.ptr, subject.len), lease, &local);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo__gate_hold(&store->gate, subject, lease, lease, ttl_ms);
     return ARVO_OK;
 }
 
@@ -493,9 +462,7 @@ arvo__pg_interrupt(void *self, bool on)
         (void)pthread_cond_signal(&at->cond);
     (void)pthread_cond_broadcast(&store->outbox_cond);
     (void)pthread_mutex_unlock(&store->wait_mutex);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    arvo__leases_interrupt(&store->gate, on);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo__gate_interrupt(&store->gate, on);
 }
 
 #endif

@@ -52,11 +52,9 @@ redis_close(void *self)
             redisFree(store->links[i].context);
         arvo_buf_fini(&store->links[i].out);
     }
-    arvo__leases_fini(&store->gate);
-    arvo__pool_fini(&store->gate_pool);
+    arvo__gate_fini(&store->gate);
     (void)pthread_cond_destroy(&store->wait_changed);
     (void)pthread_mutex_destroy(&store->wait_mutex);
-    (void)pthread_mutex_destroy(&store->gate_mutex);
     (void)pthread_mutex_destroy(&store->calls_mutex);
     explicit_bzero(store->address.password, sizeof(store->address.password));
     arvo__free(store->allocator, store, sizeof(*store));
@@ -77,18 +75,15 @@ redis_store_new(
     for (size_t i = 0; i < REDIS_LINKS_MAX; i++)
         store->links[i].out =
             (arvo_buf){ .bytes_max = ARVO_BUF_BYTES_MAX_DEFAULT, .allocator = allocator };
-    arvo__pool_init(&store->gate_pool, allocator, 0);
     uint8_t process[REDIS_PROCESS_BYTES / 2];
     arvo_status st = ARVO_OK;
     if (pthread_mutex_init(&store->calls_mutex, NULL) != 0 ||
-        pthread_mutex_init(&store->gate_mutex, NULL) != 0 ||
         pthread_mutex_init(&store->wait_mutex, NULL) != 0 || !arvo__cond_init(&store->wait_changed))
         st = arvo__nomem(err);
     else if (!platform->random(platform->self, process, sizeof(process)))
         st = arvo__fail(err, ARVO_E_IO, "the random source failed");
     else
-        st = arvo__leases_init(
-            &store->gate, platform, allocator, &store->gate_pool, &store->gate_mutex, err);
+        st = arvo__gate_init(&store->gate, platform, allocator, err);
     if (st != ARVO_OK) {
         redis_close(store);
         return st;

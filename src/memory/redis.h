@@ -152,9 +152,7 @@ struct redis_store {
     char known_definition[128];      /* hash that is stored already; "" none */
     uint64_t known_since;            /* value of `connections` when it was */
 
-    pthread_mutex_t gate_mutex; /* in front of the leases on the server: one of us at a time */
-    arvo__pool gate_pool;
-    arvo__leases gate;
+    arvo__gate gate; /* in front of the leases on the server */
 
     pthread_mutex_t wait_mutex; /* guards everything from here */
     pthread_cond_t wait_changed;
@@ -236,8 +234,6 @@ arvo_status
 arvo__redis_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_ms, arvo_error *err);
 /* "FENCE TOKEN ", as a lease begins on the server. */
 void arvo__redis_arg_lease(struct redis_call *call, const arvo_lease *lease);
-/* The lease is gone from the server: let the next one in this process have it. */
-void arvo__redis_gate_leave(struct redis_store *store, arvo_str subject, const arvo_lease *lease);
 
 /* Have what the server publishes heard; waits a moment for it, and does without when it takes
  * longer. Called with wait_mutex held. */

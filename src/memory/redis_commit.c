@@ -273,7 +273,7 @@ arvo__redis_commit(void *self, const arvo_commit *commits, size_t count, arvo_er
     for (size_t i = 0; i < count; i++) {
         known_set(store, &commits[i], connections);
         if (commits[i].release)
-            arvo__redis_gate_leave(store, commits[i].subject, commits[i].lease);
+            arvo__gate_leave(&store->gate, commits[i].subject, commits[i].lease);
     }
     return ARVO_OK;
 }

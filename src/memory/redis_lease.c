@@ -179,16 +179,7 @@ lease_take(
     return out->fence != 0 ? ARVO_OK : arvo__redis_odd(store, "lock", err);
 }
 
-/* ---- The gate ---------------------------------------------------------- */
-
-void
-arvo__redis_gate_leave(struct redis_store *store, arvo_str subject, const arvo_lease *lease)
-{
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    (void)arvo__leases_release(&store->gate, hash, lease);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
-}
+/* ---- Both -------------------------------------------------------------- */
 
 /* Through the gate first, so that one of us at a time asks the server. */
 static arvo_status
@@ -196,29 +187,19 @@ lease_pass(
     struct redis_store *store, struct lease_wish *wish, int64_t wait_ms, bool *out_acquired,
     arvo_lease *out, arvo_error *err)
 {
-    const uint64_t hash = arvo__hash_keyed(wish->subject.ptr, wish->subject.len);
-    arvo_lease gate = { 0 };
+    arvo_lease pass = { 0 };
     bool is_in = false;
     wish->deadline = arvo__real_ms() + (wait_ms > 0 ? wait_ms : 0);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    /* Long enough to outlast the wait for other processes. */
-    arvo_status st = arvo__leases_acquire(
-        &store->gate, wish->subject, hash, wish->ttl_ms + (wait_ms > 0 ? wait_ms : 0), wait_ms,
-        &is_in, &gate, err);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    arvo_status st =
+        arvo__gate_enter(&store->gate, wish->subject, wish->ttl_ms, wait_ms, &is_in, &pass, err);
     *out_acquired = false;
     if (st != ARVO_OK || !is_in)
         return st;
     st = lease_take(store, wish, out_acquired, out, err);
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    if (st == ARVO_OK && *out_acquired) {
-        arvo_lease held = *out;
-        held.expires_ms = gate.expires_ms; /* by our clock, not by the server's */
-        arvo__leases_replace(&store->gate, hash, &gate, &held);
-    } else {
-        (void)arvo__leases_release(&store->gate, hash, &gate);
-    }
-    (void)pthread_mutex_unlock(&store->gate_mutex);
+    if (st == ARVO_OK && *out_acquired)
+        arvo__gate_hold(&store->gate, wish->subject, &pass, out, wish->ttl_ms);
+    else
+        arvo__gate_leave(&store->gate, wish->subject, &pass);
     return st;
 }
 
@@ -307,20 +288,8 @@ arvo__redis_unlock(void *self, arvo_str subject, const arvo_lease *lease, arvo_e
     arvo__redis_arg_lease(&call, lease);
     st = arvo__redis_run(store, &call, "unlock", err);
     arvo__redis_call_fini(&call);
-    arvo__redis_gate_leave(store, subject, lease);
+    arvo__gate_leave(&store->gate, subject, lease);
     return st;
-}
-
-/* The gate keeps its expiry by our own clock. */
-static void
-gate_renew(struct redis_store *store, arvo_str subject, const arvo_lease *lease, int64_t ttl_ms)
-{
-    const uint64_t hash = arvo__hash_keyed(subject.ptr, subject.len);
-    arvo_lease held = *lease;
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    held.expires_ms = store->platform->time_ms(store->platform->self) + ttl_ms;
-    arvo__leases_replace(&store->gate, hash, lease, &held);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
 }
 
 arvo_status
@@ -344,7 +313,7 @@ arvo__redis_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_m
             (unsigned long long)lease->fence);
     if (st == ARVO_OK) {
         lease->expires_ms = arvo__redis_int_at(call.reply, 1);
-        gate_renew(store, subject, lease, ttl_ms);
+        arvo__gate_hold(&store->gate, subject, lease, lease, ttl_ms);
     }
     arvo__redis_call_fini(&call);
     return st;

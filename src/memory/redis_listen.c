@@ -187,10 +187,7 @@ void
 arvo__redis_interrupt(void *self, bool on)
 {
     struct redis_store *store = self;
-    (void)pthread_mutex_lock(&store->gate_mutex);
-    arvo__leases_interrupt(&store->gate, on);
-    (void)pthread_mutex_unlock(&store->gate_mutex);
-
+    arvo__gate_interrupt(&store->gate, on);
     (void)pthread_mutex_lock(&store->wait_mutex);
     store->is_interrupted = on;
     for (struct redis_waiter *waiter = store->waiters; on && waiter != NULL; waiter = waiter->next)

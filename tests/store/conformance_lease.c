@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #define WAITERS 6
+#define SPAN_MS 400 /* a store with a clock of its own is waited for so long */
 
 /* ---- Renewing ---------------------------------------------------------- */
 
@@ -204,7 +205,30 @@ test_store__interrupt_ends_waits_and_begins_none(void **state)
     assert_int_equal(late.got, 0);
 }
 
+/* ---- Ends ------------------------------------------------------------------ */
+
+/* A lease lasts for its ttl, however long whoever got it was ready to wait. */
+static void
+test_store__lease_ends_by_its_ttl_and_not_by_its_wait(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t waits[] = { 3600000, INT64_MAX };
+    for (size_t i = 0; i < ARVO_COUNT_OF(waits); i++) {
+        arvo_lease lease = { 0 };
+        bool is_acquired = false;
+        assert_status(
+            f, ARVO_OK,
+            f->ops->lock(
+                f->self, ARVO_STR("s1"), SPAN_MS, waits[i], &is_acquired, &lease, &f->err));
+        assert_true(is_acquired);
+        assert_false(can_lock(f, ARVO_STR("s1")));
+        time_pass(f, SPAN_MS);
+        assert_true(can_lock(f, ARVO_STR("s1")));
+    }
+}
+
 const struct CMUnitTest store_lease_tests[] = {
+    CASE(lease_ends_by_its_ttl_and_not_by_its_wait),
     CASE(renewed_lease_lives_longer),
     CASE(lost_lease_is_not_renewed),
     CASE(lock_read_gives_lease_record_and_inbox),
