@@ -111,7 +111,8 @@ typedef struct arvo_commit {
     size_t produced_count;
     arvo_str definition_json; /* kept once under record->definition; none: not given */
     int64_t outbox_done;      /* seq of the outbox row that this commit consumes; 0: none. Not there
-                                 (done by someone else): ARVO_E_EXISTS, and nothing changes */
+                                 (done by someone else): ARVO_E_EXISTS; in two commits of one batch:
+                                 ARVO_E_INVALID; and nothing changes */
 } arvo_commit;
 
 /* ---- What step 3 and 4 need, at once ------------------------------------------- */

@@ -32,7 +32,7 @@ arvo_status arvo__memory_params_parse(
 arvo_status arvo__memory_subject_check(arvo_str subject, const char *operation, arvo_error *err);
 /* The record has the fields that are not nullable, fits ARVO_RECORD_BYTES_MAX, is of `subject`. */
 arvo_status arvo__memory_record_check(arvo_str subject, const arvo_record *record, arvo_error *err);
-/* Every commit is sound, and no subject is changed (record or inbox) by two of them. */
+/* Every commit is sound; no two of them change a subject (record or inbox) or end an outbox row. */
 arvo_status arvo__memory_batch_check(const arvo_commit *commits, size_t count, arvo_error *err);
 int64_t arvo__memory_ttl(int64_t ttl_ms); /* bounded, default for <= 0 */
 

@@ -295,11 +295,15 @@ arvo__memory_batch_check(const arvo_commit *commits, size_t count, arvo_error *e
         const arvo_status st = commit_check(&commits[i], err);
         if (st != ARVO_OK)
             return st;
-        for (size_t k = 0; k < i && commit_changes_subject(&commits[i]); k++) {
-            if (commit_changes_subject(&commits[k]) &&
+        for (size_t k = 0; k < i; k++) {
+            if (commit_changes_subject(&commits[i]) && commit_changes_subject(&commits[k]) &&
                 arvo_str_equal(commits[i].subject, commits[k].subject))
                 return arvo__fail(
                     err, ARVO_E_INVALID, "memory commit: one batch changes a subject twice");
+            if (commits[i].outbox_done != 0 && commits[i].outbox_done == commits[k].outbox_done)
+                return arvo__fail(
+                    err, ARVO_E_INVALID, "memory commit: one batch ends outbox row %lld twice",
+                    (long long)commits[i].outbox_done);
         }
     }
     return ARVO_OK;

@@ -235,9 +235,9 @@ arvo__redis_renew(void *self, arvo_str subject, arvo_lease *lease, int64_t ttl_m
 /* "FENCE TOKEN ", as a lease begins on the server. */
 void arvo__redis_arg_lease(struct redis_call *call, const arvo_lease *lease);
 
-/* Have what the server publishes heard; waits a moment for it, and does without when it takes
- * longer. Called with wait_mutex held. */
-void arvo__redis_listen(struct redis_store *store);
+/* Have what the server publishes heard; waits a moment for it, not beyond the deadline of who waits
+ * for the news, and does without when it takes longer. Called with wait_mutex held. */
+void arvo__redis_listen(struct redis_store *store, int64_t deadline);
 void arvo__redis_listen_stop(struct redis_store *store);
 void arvo__redis_interrupt(void *self, bool on);
 

@@ -288,7 +288,7 @@ if again and A[2] ~= '' and call('EXISTS', P .. 'op:' .. A[2]) == 1 then
   return { 'OK' }
 end
 
-local list, taken, i = {}, {}, 4
+local list, i = {}, 4
 for k = 1, tonumber(A[3]) do
   local c = { at = i, words = i + 18 }
   c.nulls = c.words + A[i + 6]
@@ -321,10 +321,9 @@ for k = 1, tonumber(A[3]) do
   end
   if A[i + 4] ~= '0' then
     c.done, c.doneid = member('outbox', A[i + 4])
-    if not c.done or taken[c.done] then
+    if not c.done then
       return { 'TAKEN', k }
     end
-    taken[c.done] = true
   end
   list[k] = c
   i = c.events + 5 * A[i + 17]
@@ -673,7 +672,7 @@ return { 'OK', first[2] and math.max(first[2] - now, 0) or -1 }
 
 --@ script stats: base now
 local meta = call('HMGET', KEYS[1], 'version', 'seq')
-local claimed, expired, oldest, buried = 0, 0, 0, 0
+local claimed, held, expired, oldest, buried = 0, 0, 0, 0, 0
 local claims = call('HGETALL', P .. 'claim')
 for i = 1, #claims, 2 do
   for expires, from, last in string.gmatch(claims[i + 1], '%x+ (%d+) (%d+) (%d+)') do
@@ -683,7 +682,9 @@ for i = 1, #claims, 2 do
   end
 end
 for _, lease in ipairs(call('HVALS', P .. 'lease')) do
-  if tonumber(string.match(lease, '(%d+)$')) <= now then
+  if tonumber(string.match(lease, '(%d+)$')) > now then
+    held = held + 1
+  else
     expired = expired + 1
   end
 end
@@ -700,7 +701,7 @@ for _, seq in ipairs(call('ZRANGE', P .. 'dead', 0, 999)) do
 end
 return { 'OK', now, tonumber(meta[1] or 0), call('ZCARD', P .. 'status:active'), call('ZCARD', P .. 'status:done'),
   call('ZCARD', P .. 'status:error'), call('XLEN', P .. 'event'), call('ZCARD', P .. 'outbox'), claimed, oldest,
-  call('ZCARD', P .. 'dead'), buried, call('HLEN', P .. 'lease'), expired }
+  call('ZCARD', P .. 'dead'), buried, held, expired }
 
 --@ part spare
 -- Whether an instance may be deleted.

@@ -84,7 +84,7 @@ waiter_enter(struct redis_store *store, struct redis_waiter *waiter, struct leas
     (void)snprintf(
         wish->ticket, sizeof(wish->ticket), "%s.%llu", store->process,
         (unsigned long long)waiter->number);
-    arvo__redis_listen(store);
+    arvo__redis_listen(store, wish->deadline);
     (void)pthread_mutex_unlock(&store->wait_mutex);
 }
 
@@ -189,7 +189,7 @@ lease_pass(
 {
     arvo_lease pass = { 0 };
     bool is_in = false;
-    wish->deadline = arvo__real_ms() + (wait_ms > 0 ? wait_ms : 0);
+    wish->deadline = arvo__real_ms_after(wait_ms > 0 ? wait_ms : 0);
     arvo_status st =
         arvo__gate_enter(&store->gate, wish->subject, wish->ttl_ms, wait_ms, &is_in, &pass, err);
     *out_acquired = false;

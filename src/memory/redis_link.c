@@ -213,8 +213,9 @@ connect_introduce(
 arvo_status
 arvo__redis_connect(struct redis_store *store, redisContext **out, arvo_error *err)
 {
-    /* WAIT looks at its own time every 100 ms only. */
-    const int64_t ms = store->timeout_ms + (store->wait_replicas > 0 ? WAIT_SLACK_MS : 0);
+    /* WAIT and WAITAOF look at their own time every 100 ms only. */
+    const bool waits = store->wait_replicas + store->wait_local > 0;
+    const int64_t ms = store->timeout_ms + (waits ? WAIT_SLACK_MS : 0);
     const struct timeval timeout = { .tv_sec = (time_t)(ms / 1000),
                                      .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
     (void)pthread_mutex_lock(&store->calls_mutex);

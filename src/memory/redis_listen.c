@@ -150,7 +150,7 @@ listen_thread(void *arg)
 /* ---- Starting and stopping --------------------------------------------- */
 
 void
-arvo__redis_listen(struct redis_store *store)
+arvo__redis_listen(struct redis_store *store, int64_t deadline)
 {
     if (!store->is_listening && pipe2(store->listen_pipe, O_CLOEXEC) == 0) {
         if (arvo__thread_start(&store->listener, listen_thread, store)) {
@@ -160,11 +160,12 @@ arvo__redis_listen(struct redis_store *store)
             (void)close(store->listen_pipe[1]);
         }
     }
-    const int64_t deadline = arvo__real_ms() + HEAR_MS_MAX;
+    const int64_t patience = arvo__real_ms_after(HEAR_MS_MAX);
+    const int64_t until = patience < deadline ? patience : deadline;
     while (store->is_listening && !store->is_heard && !store->is_interrupted) {
-        if (arvo__real_ms() >= deadline)
+        if (arvo__real_ms() >= until)
             break;
-        arvo__cond_wait_until(&store->wait_changed, &store->wait_mutex, deadline);
+        arvo__cond_wait_until(&store->wait_changed, &store->wait_mutex, until);
     }
 }
 

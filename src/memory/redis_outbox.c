@@ -16,7 +16,6 @@
 
 #define PAGE_ROWS    64
 #define WAIT_LOOK_MS 1000 /* a claim that ends, and what others put off, is not published */
-#define DELAY_MS_MAX ((int64_t)365 * 24 * 3600 * 1000)
 
 /* One word of an operation's arguments. */
 struct outbox_word {
@@ -142,12 +141,10 @@ arvo__redis_outbox_claim(
 {
     struct redis_store *store = self;
     const size_t limit = arvo__memory_claim_limit(claim->limit);
-    const struct outbox_word words[] = {
-        { WORD_TOKEN, .token = claim->token },
-        { WORD_NUMBER, .number = claim->ttl_ms > 0 ? claim->ttl_ms : ARVO_CLAIM_MS_DEFAULT },
-        { WORD_NUMBER, .number = (int64_t)limit },
-        { WORD_END }
-    };
+    const struct outbox_word words[] = { { WORD_TOKEN, .token = claim->token },
+                                         { WORD_NUMBER, .number = arvo__memory_ttl(claim->ttl_ms) },
+                                         { WORD_NUMBER, .number = (int64_t)limit },
+                                         { WORD_END } };
     struct redis_call call;
     arvo_status st = outbox_run(store, &call, REDIS_CLAIM, words, OUTBOX, err);
     struct rows_show show = { .row = each, .user = user, .left = limit };
@@ -163,7 +160,7 @@ arvo__redis_outbox_retry(
     arvo_error *err)
 {
     char text[ARVO_DELIVERY_ERROR_MAX];
-    const int64_t delay = delay_ms < 0 ? 0 : delay_ms < DELAY_MS_MAX ? delay_ms : DELAY_MS_MAX;
+    const int64_t delay = delay_ms > 0 ? arvo__memory_ttl(delay_ms) : 0;
     const struct outbox_word words[] = { { WORD_NUMBER, .number = seq },
                                          { WORD_TOKEN, .token = claim->token },
                                          { WORD_NUMBER, .number = delay },
@@ -249,9 +246,9 @@ arvo_status
 arvo__redis_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err)
 {
     struct redis_store *store = self;
-    const int64_t deadline = arvo__real_ms() + (timeout_ms > 0 ? timeout_ms : 0);
+    const int64_t deadline = arvo__real_ms_after(timeout_ms > 0 ? timeout_ms : 0);
     (void)pthread_mutex_lock(&store->wait_mutex);
-    arvo__redis_listen(store);
+    arvo__redis_listen(store, deadline);
     (void)pthread_mutex_unlock(&store->wait_mutex);
     for (;;) {
         (void)pthread_mutex_lock(&store->wait_mutex);

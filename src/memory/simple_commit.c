@@ -146,12 +146,6 @@ batch_check_outbox(const struct simple_batch *batch, arvo_error *err)
             return arvo__fail(
                 err, ARVO_E_EXISTS, "memory commit: outbox row %lld is done already",
                 (long long)seq);
-        for (size_t k = 0; k < i && seq != 0; k++) {
-            if (batch->plans[k].commit->outbox_done == seq)
-                return arvo__fail(
-                    err, ARVO_E_INVALID,
-                    "memory commit: outbox row %lld is done twice in one batch", (long long)seq);
-        }
     }
     if (batch->has_outbox && log->row_live + log->dead_count + produced > SIMPLE_OUTBOX_ROWS_MAX)
         return arvo__fail(

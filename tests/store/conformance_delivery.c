@@ -255,6 +255,27 @@ test_store__claims_are_bounded(void **state)
     }
 }
 
+/* A year at most, and not a time that no store can count to. */
+static void
+test_store__longest_claim_and_delay_are_bounded(void **state)
+{
+    struct fixture *f = begin(state);
+    arvo_claim endless = ann;
+    endless.ttl_ms = INT64_MAX;
+    produce(f, "a1 b1");
+    assert_string_equal(claim_rows(f, &endless, 0).ids, "a1 b1");
+    assert_claims(f, &bob, "");
+    assert_claims(f, &endless, "");
+    retry(f, "a1", &endless, INT64_MAX);
+    assert_claims(f, &bob, "");
+    assert_status(f, ARVO_OK, f->ops->outbox_release(f->self, &endless, &f->err));
+    assert_claims(f, &bob, "b1");
+    if (!f->factory->ignores_clock) {
+        clock_move(&f->clock, (int64_t)366 * 24 * 3600 * 1000);
+        assert_claims(f, &bob, "a1 b1");
+    }
+}
+
 static void
 test_store__claim_that_is_stopped_keeps_its_rows(void **state)
 {
@@ -545,6 +566,27 @@ test_store__commit_ends_a_claimed_row(void **state)
     assert_int_equal(outbox(f, 0, 0).count, 2);
 }
 
+static void
+test_store__batch_ends_a_row_once(void **state)
+{
+    struct fixture *f = begin(state);
+    produce(f, "a1 b1");
+    const arvo_stored_event x1 = store_event("x1"), y1 = store_event("y1");
+    arvo_commit commits[] = { { .subject = ARVO_STR("x"),
+                                .produced = &x1,
+                                .produced_count = 1,
+                                .outbox_done = seq_of(f, "a1") },
+                              { .subject = ARVO_STR("y"),
+                                .produced = &y1,
+                                .produced_count = 1,
+                                .outbox_done = seq_of(f, "a1") } };
+    assert_status(f, ARVO_E_INVALID, f->ops->commit(f->self, commits, 2, &f->err));
+    assert_int_equal(outbox(f, 0, 0).count, 2); /* nothing happened */
+    commits[1].outbox_done = seq_of(f, "b1");
+    assert_status(f, ARVO_OK, f->ops->commit(f->self, commits, 2, &f->err));
+    assert_claims(f, &bob, "x1 y1");
+}
+
 /* ---- Waiting ------------------------------------------------------------ */
 
 static void
@@ -563,25 +605,39 @@ test_store__wait_ends_when_there_is_something_or_time_is_over(void **state)
     assert_status(f, ARVO_OK, f->ops->outbox_wait(f->self, 3600000, &f->err));
 }
 
+struct long_wait {
+    struct fixture *f;
+    int64_t timeout_ms;
+    arvo_status status;
+    atomic_bool is_over;
+};
+
 static void *
 wait_long(void *arg)
 {
-    struct fixture *f = arg;
-    return f->ops->outbox_wait(f->self, 3600000, NULL) == ARVO_OK ? f : NULL;
+    struct long_wait *wait = arg;
+    wait->status = wait->f->ops->outbox_wait(wait->f->self, wait->timeout_ms, NULL);
+    atomic_store(&wait->is_over, true);
+    return NULL;
 }
 
 static void
 test_store__wait_ends_with_a_commit_beside_it(void **state)
 {
     struct fixture *f = begin(state);
-    pthread_t thread;
-    void *result = NULL;
-    assert_int_equal(pthread_create(&thread, NULL, wait_long, f), 0);
-    const struct timespec pause = { .tv_nsec = 20000000 }; /* it waits by then, as a rule */
-    (void)nanosleep(&pause, NULL);
-    produce(f, "a1");
-    (void)pthread_join(thread, &result);
-    assert_ptr_equal(result, f);
+    const int64_t timeouts[] = { 3600000, INT64_MAX };
+    for (size_t i = 0; i < ARVO_COUNT_OF(timeouts); i++) {
+        struct long_wait wait = { .f = f, .timeout_ms = timeouts[i] };
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, wait_long, &wait), 0);
+        const struct timespec pause = { .tv_nsec = 50000000 }; /* it waits by then, as a rule */
+        (void)nanosleep(&pause, NULL);
+        assert_false(atomic_load(&wait.is_over));
+        produce(f, "a1");
+        (void)pthread_join(thread, NULL);
+        assert_int_equal(wait.status, ARVO_OK);
+        done(f, "a1");
+    }
 }
 
 /* ---- Threads --------------------------------------------------------------- */
@@ -681,6 +737,7 @@ const struct CMUnitTest store_delivery_tests[] = {
     CASE(overdue_attempt_counts_until_somebody_takes_the_row),
     CASE(release_gives_back_ones_own_claims),
     CASE(claims_are_bounded),
+    CASE(longest_claim_and_delay_are_bounded),
     CASE(claim_that_is_stopped_keeps_its_rows),
     CASE(claimed_rows_may_be_done_while_they_are_shown),
     CASE(retry_holds_back_later_rows_of_its_subject_only),
@@ -693,6 +750,7 @@ const struct CMUnitTest store_delivery_tests[] = {
     CASE(dead_letter_retried_in_front_of_a_claimed_row),
     CASE(dropped_dead_letter_stays_in_the_history),
     CASE(commit_ends_a_claimed_row),
+    CASE(batch_ends_a_row_once),
     CASE(wait_ends_when_there_is_something_or_time_is_over),
     CASE(wait_ends_with_a_commit_beside_it),
     CASE(claimers_never_share_a_row_and_keep_the_order),

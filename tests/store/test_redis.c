@@ -349,6 +349,38 @@ wait_for_line(long long count)
     assert_int_equal(server_say("ZCARD {arvo}:line:subject"), count);
 }
 
+static void *
+take_however_long(void *arg)
+{
+    struct contender *me = arg;
+    arvo_lease lease;
+    bool is_acquired = false;
+    return take(me->memory, SUBJECT, INT64_MAX, &is_acquired, &lease, NULL) == ARVO_OK &&
+                   is_acquired
+               ? me
+               : NULL;
+}
+
+static void
+test_redis__longest_wait_for_another_process_is_a_wait(void **state)
+{
+    (void)state;
+    arvo_memory *memory = open_or_fail(""), *other = open_or_fail("");
+    struct contender waiting = { .memory = memory };
+    arvo_lease lease;
+    bool is_acquired = false;
+    void *got = NULL;
+    assert_int_equal(take(other, SUBJECT, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_int_equal(pthread_create(&waiting.thread, NULL, take_however_long, &waiting), 0);
+    wait_for_line(1);
+    const arvo_memory_ops *ops = arvo_memory_ops_of(other);
+    assert_int_equal(ops->unlock(arvo_memory_self(other), SUBJECT, &lease, NULL), ARVO_OK);
+    (void)pthread_join(waiting.thread, &got);
+    assert_ptr_equal(got, &waiting);
+    arvo_memory_close(other);
+    arvo_memory_close(memory);
+}
+
 /* Stores as of different processes get the lease in the order in which they asked. */
 static void
 test_redis__waiters_of_all_processes_stand_in_one_line(void **state)
@@ -725,6 +757,7 @@ main(void)
         CASE(everything_is_there_after_reopening),
         CASE(nulls_replace_values),
         CASE(leases_end_by_the_servers_clock),
+        CASE(longest_wait_for_another_process_is_a_wait),
         CASE(lease_of_before_a_restart_cannot_write),
         CASE(waiters_of_all_processes_stand_in_one_line),
         CASE(dead_waiter_is_taken_out_of_the_line),
