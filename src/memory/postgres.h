@@ -225,6 +225,13 @@ struct postgres_lane {
 bool arvo__pg_lane_init(
     struct postgres_lane *lane, int running_max,
     void (*run)(struct postgres_store *store, struct postgres_op **ops, size_t count));
+/* Asks the server for all of a group, and sets the status of each when that worked. */
+typedef arvo_status postgres_group_fn(
+    struct postgres_store *store, struct postgres_op **ops, size_t count, arvo_error *err);
+/* What the server refuses as a whole is asked for one by one, so that nobody fails for another.
+ * What it could not be asked at all is not asked again. */
+void arvo__pg_run_group(
+    struct postgres_store *store, struct postgres_op **ops, size_t count, postgres_group_fn *group);
 /* Of a subject or an outbox row. Never 0. */
 static inline uint64_t
 arvo__pg_key(const void *bytes, size_t len)

@@ -337,7 +337,9 @@ group_ask(
     struct postgres_store *store = group->store;
     struct postgres_params params;
     PGresult *result = NULL;
-    connection->conn = arvo__pg_connect(store, COMMIT, err);
+    /* There is one when the server gave up the question before. */
+    if (connection->conn == NULL)
+        connection->conn = arvo__pg_connect(store, COMMIT, err);
     if (connection->conn == NULL)
         return ARVO_E_IO;
     arvo__pg_params_init(&params, store->allocator);
@@ -545,19 +547,7 @@ group_run(struct postgres_store *store, struct postgres_op **ops, size_t count, 
 void
 arvo__pg_run_commits(struct postgres_store *store, struct postgres_op **ops, size_t count)
 {
-    arvo_error err = { 0 };
-    const arvo_status st = group_run(store, ops, count, &err);
-    if (st == ARVO_OK)
-        return;
-    /* What the server refuses as a whole is asked for one by one, so that nobody fails for another.
-     * What it could not be asked at all is not asked again. */
-    const bool is_refused = st != ARVO_E_IO && st != ARVO_E_TIMEOUT && st != ARVO_E_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        if (count > 1 && is_refused)
-            ops[i]->status = group_run(store, &ops[i], 1, ops[i]->err);
-        else
-            ops[i]->status = arvo__fail(ops[i]->err, st, "%s", err.text);
-    }
+    arvo__pg_run_group(store, ops, count, group_run);
 }
 
 /* ---- The operation -------------------------------------------------------------------- */

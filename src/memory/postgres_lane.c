@@ -123,6 +123,23 @@ lane_lead(struct postgres_store *store, struct postgres_lane *lane)
     }
 }
 
+void
+arvo__pg_run_group(
+    struct postgres_store *store, struct postgres_op **ops, size_t count, postgres_group_fn *group)
+{
+    arvo_error err = { 0 };
+    const arvo_status st = group(store, ops, count, &err);
+    if (st == ARVO_OK)
+        return;
+    const bool is_refused = st != ARVO_E_IO && st != ARVO_E_TIMEOUT && st != ARVO_E_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (count > 1 && is_refused)
+            ops[i]->status = group(store, &ops[i], 1, ops[i]->err);
+        else
+            ops[i]->status = arvo__fail(ops[i]->err, st, "%s", err.text);
+    }
+}
+
 arvo_status
 arvo__pg_lane_do(
     struct postgres_store *store, struct postgres_lane *lane, struct postgres_op *op,

@@ -139,30 +139,11 @@ lock_group(struct postgres_store *store, struct postgres_op **ops, size_t count,
     return ARVO_OK;
 }
 
-/* What the server refuses as a whole is asked for one by one, so that nobody fails for another. */
-static void
-run_each(
-    struct postgres_store *store, struct postgres_op **ops, size_t count,
-    arvo_status (*group)(
-        struct postgres_store *store, struct postgres_op **ops, size_t count, arvo_error *err))
-{
-    arvo_error err = { 0 };
-    const arvo_status st = group(store, ops, count, &err);
-    if (st == ARVO_OK)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        if (count > 1 && st != ARVO_E_TIMEOUT)
-            ops[i]->status = group(store, &ops[i], 1, ops[i]->err);
-        else
-            ops[i]->status = arvo__fail(ops[i]->err, st, "%s", err.text);
-    }
-}
-
 void
 arvo__pg_run_locks(struct postgres_store *store, struct postgres_op **ops, size_t count)
 {
     qsort(ops, count, sizeof(ops[0]), lock_order);
-    run_each(store, ops, count, lock_group);
+    arvo__pg_run_group(store, ops, count, lock_group);
 }
 
 /* ---- Waiting --------------------------------------------------------------- */
@@ -286,10 +267,13 @@ lock_request_do(struct postgres_store *store, struct lock_request *request, arvo
         return st;
 
     st = lock_in_database(store, request, key, until, err);
-    if (st == ARVO_OK && request->out.is_acquired)
+    if (st == ARVO_OK && request->out.is_acquired) {
         arvo__gate_hold(&store->gate, wanted->subject, &pass, &request->out.lease, wanted->ttl_ms);
-    else
-        arvo__gate_leave(&store->gate, wanted->subject, &pass);
+        return ARVO_OK;
+    }
+    if (request->out.is_acquired) /* and its record could not be read */
+        (void)arvo__pg_unlock(store, wanted->subject, &request->out.lease, NULL);
+    arvo__gate_leave(&store->gate, wanted->subject, &pass);
     return st;
 }
 
@@ -397,7 +381,7 @@ void
 arvo__pg_run_unlocks(struct postgres_store *store, struct postgres_op **ops, size_t count)
 {
     qsort(ops, count, sizeof(ops[0]), unlock_order);
-    run_each(store, ops, count, unlock_group);
+    arvo__pg_run_group(store, ops, count, unlock_group);
 }
 
 arvo_status

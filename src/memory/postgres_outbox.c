@@ -147,37 +147,52 @@ arvo__pg_outbox_release(void *self, const arvo_claim *claim, arvo_error *err)
 
 /* ---- Waiting ---------------------------------------------------------------------- */
 
+/* Say that this process waits, and ask how long until something is due. Said before it is looked:
+ * what comes after the look is told. */
+static arvo_status
+outbox_watch(struct postgres_store *store, int64_t *out_due_ms, arvo_error *err)
+{
+    struct postgres_params params;
+    arvo__pg_params_init(&params, store->allocator);
+    arvo__pg_uuid(&params, store->process);
+    arvo__pg_int(&params, WATCH_KEEP_MS);
+    return call_int(store, "outbox", "outbox_watch", &params, INT64_MAX, out_due_ms, err);
+}
+
+/* Until there is a new turn, or due_ms are over, or it is time to look again. false: a new turn
+ * came, the wait was interrupted, or the deadline is there. */
+static bool
+outbox_sleep(struct postgres_store *store, uint64_t turn, int64_t due_ms, int64_t deadline)
+{
+    (void)pthread_mutex_lock(&store->wait_mutex);
+    const int64_t look_ms = store->is_hearing ? PG_WAIT_LOOK_MS : PG_WAIT_LOOK_BLIND_MS;
+    const int64_t look = arvo__real_ms_after(due_ms < look_ms ? due_ms : look_ms);
+    const int64_t until = look < deadline ? look : deadline;
+    while (store->outbox_turn == turn && !store->is_interrupted &&
+           arvo__pg_wait(&store->outbox_cond, &store->wait_mutex, until)) {
+    }
+    const bool is_quiet = store->outbox_turn == turn && !store->is_interrupted;
+    (void)pthread_mutex_unlock(&store->wait_mutex);
+    return is_quiet && arvo__real_ms() < deadline;
+}
+
 arvo_status
 arvo__pg_outbox_wait(void *self, int64_t timeout_ms, arvo_error *err)
 {
     struct postgres_store *store = self;
-    const int64_t started = arvo__real_ms();
+    const int64_t deadline = arvo__real_ms_after(timeout_ms > 0 ? timeout_ms : 0);
     (void)pthread_mutex_lock(&store->wait_mutex);
     const uint64_t turn = store->outbox_turn;
     const bool is_over = store->is_interrupted || timeout_ms <= 0;
-    const int64_t look_ms = store->is_hearing ? PG_WAIT_LOOK_MS : PG_WAIT_LOOK_BLIND_MS;
     (void)pthread_mutex_unlock(&store->wait_mutex);
     if (is_over)
         return ARVO_OK;
-
-    /* Said before it is looked: what comes after the look is told. */
-    struct postgres_params params;
     int64_t due_ms = 0;
-    arvo__pg_params_init(&params, store->allocator);
-    arvo__pg_uuid(&params, store->process);
-    arvo__pg_int(&params, WATCH_KEEP_MS);
-    const arvo_status st =
-        call_int(store, "outbox", "outbox_watch", &params, INT64_MAX, &due_ms, err);
-    if (st != ARVO_OK || due_ms <= 0)
-        return st;
-    int64_t wait = timeout_ms < look_ms ? timeout_ms : look_ms;
-    wait = due_ms < wait ? due_ms : wait;
-    (void)pthread_mutex_lock(&store->wait_mutex);
-    while (store->outbox_turn == turn && !store->is_interrupted &&
-           arvo__pg_wait(&store->outbox_cond, &store->wait_mutex, started + wait)) {
-    }
-    (void)pthread_mutex_unlock(&store->wait_mutex);
-    return ARVO_OK;
+    arvo_status st;
+    do
+        st = outbox_watch(store, &due_ms, err);
+    while (st == ARVO_OK && due_ms > 0 && outbox_sleep(store, turn, due_ms, deadline));
+    return st;
 }
 
 /* ---- Dead letters -------------------------------------------------------------------- */

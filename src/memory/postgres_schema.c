@@ -161,6 +161,12 @@ static const char basics[] =
     " 'UPDATE ~.writer w SET epoch = w.epoch + 1 WHERE w.id = $1 RETURNING w.epoch, w.newest, w.outcomes';";
 
 static const char leases[] =
+    /* What processes leave that died while they waited. Each who begins to wait sweeps a little. */
+    "CREATE FUNCTION ~.sweep(p_now bigint) RETURNS void LANGUAGE sql AS $$"
+    " DELETE FROM ~.waiter WHERE ticket IN (SELECT ticket FROM ~.waiter"
+    "  WHERE until_ms < p_now - 60000 LIMIT 100 FOR UPDATE SKIP LOCKED);"
+    " DELETE FROM ~.watcher WHERE process IN (SELECT process FROM ~.watcher"
+    "  WHERE until_ms < p_now - 60000 LIMIT 100 FOR UPDATE SKIP LOCKED)$$;"
     /* Try to take leases; read and look into the inbox where that worked. */
     "CREATE FUNCTION ~.lock_read(p_subject text[], p_source text[], p_id text[], p_ttl bigint[],"
     " p_token uuid[], p_wait boolean[], p_keep_ms bigint)"
@@ -195,6 +201,7 @@ static const char leases[] =
     "   WHERE w.key = u.k AND w.token = u.t AND (NOT u.w OR EXISTS ("
     "    SELECT FROM ~.lease l WHERE l.key = u.k AND l.token = u.t));"
     "  IF v_waits THEN"
+    "   PERFORM ~.sweep(v_now);"
     "   UPDATE ~.waiter w SET until_ms = v_now + p_keep_ms FROM unnest(v_key, p_token) u(k, t)"
     "    WHERE w.key = u.k AND w.token = u.t;"
     "   INSERT INTO ~.waiter (key, token, until_ms)"
@@ -439,6 +446,7 @@ static const char deliveries_more[] =
     " PERFORM set_config('synchronous_commit', 'off', true);"
     " INSERT INTO ~.watcher (process, until_ms) VALUES (p_process, v_now + p_keep_ms)"
     "  ON CONFLICT (process) DO UPDATE SET until_ms = v_now + p_keep_ms;"
+    " PERFORM ~.sweep(v_now);"
     " RETURN (SELECT min(greatest(o.due_ms, o.claim_until_ms)) - v_now FROM ~.outbox o WHERE NOT EXISTS"
     "  (SELECT FROM ~.outbox b WHERE b.subject_id = o.subject_id AND b.seq < o.seq));"
     "END$$;";

@@ -111,6 +111,32 @@ test_store__lock_read_gives_lease_record_and_inbox(void **state)
     assert_status(f, ARVO_E_INVALID, f->ops->lock_read(f->self, &bad, f->arena, &locked, &f->err));
 }
 
+/* Out of memory for the record: the lease that was got is given back. */
+static void
+test_store__lease_whose_record_is_not_read_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    NEED(f, lock_read);
+    const arvo_str subject = ARVO_STR("s1");
+    static char text[10000];
+    text[0] = '"';
+    memset(text + 1, 'x', sizeof(text) - 2);
+    text[sizeof(text) - 1] = '"';
+    arvo_record record = store_record(subject);
+    record.value = (arvo_str){ text, sizeof(text) };
+    const arvo_lease lease = lock_now(f, subject);
+    assert_status(f, ARVO_OK, f->ops->write(f->self, subject, &record, NULL, &lease, &f->err));
+    unlock_now(f, subject, &lease);
+
+    arvo_arena *small = arvo_arena_new(&(arvo_arena_opts){ .chunk_bytes = 256, .bytes_max = 4096 });
+    assert_non_null(small);
+    const arvo_lock_request request = { .subject = subject, .ttl_ms = TTL_MS };
+    arvo_locked locked = { 0 };
+    assert_status(f, ARVO_E_NOMEM, f->ops->lock_read(f->self, &request, small, &locked, &f->err));
+    arvo_arena_free(small);
+    assert_true(can_lock(f, subject));
+}
+
 /* ---- Waiting --------------------------------------------------------------- */
 
 struct waiter {
@@ -232,6 +258,7 @@ const struct CMUnitTest store_lease_tests[] = {
     CASE(renewed_lease_lives_longer),
     CASE(lost_lease_is_not_renewed),
     CASE(lock_read_gives_lease_record_and_inbox),
+    CASE(lease_whose_record_is_not_read_is_given_back),
     CASE(waiters_come_in_their_order),
     CASE(interrupt_ends_waits_and_begins_none),
 };

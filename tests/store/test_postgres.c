@@ -240,6 +240,34 @@ test_postgres__lease_is_seen_by_other_stores(void **state)
     arvo_memory_close(b);
 }
 
+/* What processes leave that died while they waited goes when somebody waits later. */
+static void
+test_postgres__waiters_that_died_leave_no_rows(void **state)
+{
+    (void)state;
+    arvo_memory *a = open_or_fail(""), *b = open_or_fail("");
+    arvo_lease lease;
+    bool is_acquired = false;
+    const char *dead = "INSERT INTO @.waiter (key, token, until_ms)"
+                       " SELECT gen_random_uuid(), gen_random_uuid(), @.now_ms() - 120000"
+                       " FROM generate_series(1, 5);"
+                       "INSERT INTO @.watcher (process, until_ms)"
+                       " SELECT gen_random_uuid(), @.now_ms() - 120000 FROM generate_series(1, 5)";
+    (void)sql_number(dead);
+    assert_int_equal(take(a, 0, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_int_equal(take(b, 300, &is_acquired, &lease, NULL), ARVO_OK);
+    assert_false(is_acquired);
+    assert_int_equal(sql_number("SELECT count(*) FROM @.waiter"), 0);
+    assert_int_equal(sql_number("SELECT count(*) FROM @.watcher"), 0);
+    (void)sql_number(dead);
+    const arvo_memory_ops *ops = arvo_memory_ops_of(a);
+    assert_int_equal(ops->outbox_wait(arvo_memory_self(a), 20, NULL), ARVO_OK);
+    assert_int_equal(sql_number("SELECT count(*) FROM @.waiter"), 0);
+    assert_int_equal(sql_number("SELECT count(*) FROM @.watcher"), 1); /* its own */
+    arvo_memory_close(a);
+    arvo_memory_close(b);
+}
+
 static void
 test_postgres__renewed_lease_lives_longer(void **state)
 {
@@ -258,6 +286,50 @@ test_postgres__renewed_lease_lives_longer(void **state)
     assert_int_equal(
         ops->renew(arvo_memory_self(memory), SUBJECT, &lease, 300000, &err), ARVO_E_STALE);
     arvo_memory_close(memory);
+}
+
+/* ---- A group that fails ------------------------------------------------------------ */
+
+static arvo_status group_status;
+static int group_calls;
+
+static arvo_status
+group_of_test(struct postgres_store *store, struct postgres_op **ops, size_t count, arvo_error *err)
+{
+    (void)store;
+    group_calls++;
+    if (count > 1)
+        return arvo__fail(err, group_status, "all of them");
+    ops[0]->status = ARVO_OK;
+    return ARVO_OK;
+}
+
+/* One by one when the server refuses the whole; not when it cannot be asked: each of them would
+ * wait for it again. */
+static void
+test_postgres__group_is_asked_for_again_only_where_that_may_help(void **state)
+{
+    (void)state;
+    static const struct {
+        arvo_status status;
+        int calls;
+    } rows[] = {
+        { ARVO_E_IO, 1 }, { ARVO_E_TIMEOUT, 1 }, { ARVO_E_NOMEM, 1 }, { ARVO_E_INVALID, 4 }
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(rows); i++) {
+        struct postgres_op each[3] = { { 0 } }, *ops[3] = { &each[0], &each[1], &each[2] };
+        arvo_error errors[3] = { { 0 } };
+        for (size_t k = 0; k < 3; k++)
+            each[k].err = &errors[k];
+        group_status = rows[i].status;
+        group_calls = 0;
+        arvo__pg_run_group(NULL, ops, 3, group_of_test);
+        assert_int_equal(group_calls, rows[i].calls);
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(each[k].status, rows[i].calls == 1 ? rows[i].status : ARVO_OK);
+            assert_string_equal(errors[k].text, rows[i].calls == 1 ? "all of them" : "");
+        }
+    }
 }
 
 /* ---- A server that goes away -------------------------------------------------- */
@@ -515,6 +587,37 @@ test_postgres__lost_answer_of_a_refused_commit_is_found_out(void **state)
     arvo_memory_close(memory);
     proxy_stop(&proxy);
     assert_int_equal(sql_number("SELECT count(*) FROM @.event"), 1);
+}
+
+/* The question itself may be given up by the server; it is asked again over the same connection. */
+static void
+test_postgres__question_about_a_lost_answer_costs_one_connection(void **state)
+{
+    (void)state;
+    struct proxy proxy = { .cut = CUT_NOTHING };
+    proxy_start(&proxy);
+    arvo_memory *memory = open_by_proxy(&proxy);
+    static const char connections[] =
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'arvo' AND client_port IS NOT NULL";
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, SUBJECT, "e", &revision, &err), ARVO_OK);
+    const int64_t before = sql_number(connections);
+    (void)sql_number(
+        "CREATE SEQUENCE @.asked; CREATE FUNCTION @.give_up() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$"
+        "BEGIN IF NEW.epoch > OLD.epoch AND nextval('@.asked') < 5 THEN"
+        " RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END IF; RETURN NEW; END$$;"
+        "CREATE TRIGGER give_up BEFORE UPDATE ON @.writer FOR EACH ROW EXECUTE FUNCTION "
+        "@.give_up()");
+    atomic_store(&proxy.cut, CUT_ANSWER);
+    if (step(memory, SUBJECT, "e", &revision, &err) != ARVO_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(sql_number("SELECT last_value FROM @.asked"), 5);
+    assert_true(sql_number(connections) <= before);
+    arvo_memory_close(memory);
+    proxy_stop(&proxy);
 }
 
 /* A call that hangs in the network must not happen after it was asked what came of it. */
@@ -789,10 +892,13 @@ main(void)
         CASE(stale_commit_fails_alone),
         CASE(processes_on_one_subject_lose_no_update),
         CASE(lease_is_seen_by_other_stores),
+        CASE(waiters_that_died_leave_no_rows),
         CASE(renewed_lease_lives_longer),
+        CASE(group_is_asked_for_again_only_where_that_may_help),
         CASE(killed_connections_are_not_noticed),
         CASE(lost_answer_of_a_commit_is_found_out),
         CASE(lost_answer_of_a_refused_commit_is_found_out),
+        CASE(question_about_a_lost_answer_costs_one_connection),
         CASE(writer_that_was_asked_about_is_over),
         CASE(what_cannot_be_opened_is_told),
         CASE(other_schemas_and_versions_are_refused),
