@@ -20,7 +20,9 @@
 
 #include "memory/postgres.h"
 
-/* Nested loops over index scans, however small the tables were when a session made its plan. */
+/* Nested loops over index scans, however small the tables were when a session made its plan. What
+ * is asked of another table in a SELECT list or a CASE is joined to it: an EXISTS there is planned
+ * by hashing all of a table that was empty then, and goes on so. */
 #define PLANNED                                                                                    \
     " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off" \
     " SET plan_cache_mode = force_generic_plan "
@@ -213,12 +215,12 @@ static const char leases[] =
     " RETURN QUERY SELECT u.o, coalesce(l.token = u.t, false), l.fence, coalesce(l.expires_ms, 0),"
     "  v_now, s.subject, i.parent_subject, i.orchestrator, i.version, i.status,"
     "  i.value, i.state, i.last_error, i.input, i.definition, i.revision, i.fence, i.created_ms, i.updated_ms,"
-    "  u.src IS NOT NULL AND EXISTS (SELECT FROM ~.inbox b"
-    "   WHERE b.subject_id = s.id AND b.key = ~.inbox_key(u.src, u.eid))"
+    "  b.seq IS NOT NULL"
     "  FROM unnest(v_key, p_token, p_source, p_id) WITH ORDINALITY u(k, t, src, eid, o)"
     "  LEFT JOIN ~.lease l ON l.key = u.k"
     "  LEFT JOIN ~.subject s ON s.key = u.k AND l.token = u.t AND u.src IS NOT NULL"
-    "  LEFT JOIN ~.instance i ON i.id = s.id;"
+    "  LEFT JOIN ~.instance i ON i.id = s.id"
+    "  LEFT JOIN ~.inbox b ON b.subject_id = s.id AND b.key = ~.inbox_key(u.src, u.eid);"
     "END$$;";
 
 static const char leases_more[] =
@@ -277,9 +279,10 @@ static const char commits[] =
     "  PERFORM FROM unnest(v_key) WITH ORDINALITY u(k, o) JOIN ~.lease l ON l.key = u.k"
     "   ORDER BY u.o FOR UPDATE OF l;"
     " END IF;"
-    " v_held := ARRAY(SELECT u.f = 0 OR EXISTS (SELECT FROM ~.lease l WHERE l.key = u.k AND l.fence = u.f"
-    "   AND l.token = u.t AND l.expires_ms > v_now)"
-    "  FROM unnest(v_key, p_fence, p_token) WITH ORDINALITY u(k, f, t, o) ORDER BY u.o);"
+    " v_held := ARRAY(SELECT u.f = 0 OR l.key IS NOT NULL"
+    "  FROM unnest(v_key, p_fence, p_token) WITH ORDINALITY u(k, f, t, o)"
+    "  LEFT JOIN ~.lease l ON l.key = u.k AND l.fence = u.f AND l.token = u.t AND l.expires_ms > v_now"
+    "  ORDER BY u.o);"
     " INSERT INTO ~.subject (key, subject)"
     "  SELECT u.k, u.s FROM unnest(v_key, p_subject, v_held, p_previous) WITH ORDINALITY u(k, s, h, prev, o)"
     "  WHERE u.h AND u.prev > -2 AND NOT EXISTS (SELECT FROM ~.subject s WHERE s.key = u.k) ORDER BY u.o"
@@ -295,14 +298,15 @@ static const char commits[] =
     " SELECT array_agg(c.id ORDER BY c.o), array_agg(c.rev ORDER BY c.o), array_agg(c.out ORDER BY c.o)"
     "  INTO v_id, v_revision, v_out FROM (SELECT u.o, s.id, coalesce(i.revision, 0) AS rev, CASE"
     "    WHEN NOT u.h THEN 1"
-    "    WHEN u.src IS NOT NULL AND EXISTS (SELECT FROM ~.inbox b WHERE b.subject_id = s.id"
-    "     AND b.key = ~.inbox_key(u.src, u.eid)) THEN 2"
+    "    WHEN b.seq IS NOT NULL THEN 2"
     "    WHEN u.prev >= 0 AND coalesce(i.revision, 0) <> u.prev THEN 3"
-    "    WHEN u.done > 0 AND NOT EXISTS (SELECT FROM ~.outbox x WHERE x.seq = u.done) THEN 4"
+    "    WHEN u.done > 0 AND x.seq IS NULL THEN 4"
     "    ELSE 0 END AS out"
     "   FROM unnest(v_key, v_held, p_previous, p_source, p_id, p_done) WITH ORDINALITY"
     "    u(k, h, prev, src, eid, done, o)"
-    "   LEFT JOIN ~.subject s ON s.key = u.k LEFT JOIN ~.instance i ON i.id = s.id) c;"
+    "   LEFT JOIN ~.subject s ON s.key = u.k LEFT JOIN ~.instance i ON i.id = s.id"
+    "   LEFT JOIN ~.inbox b ON b.subject_id = s.id AND b.key = ~.inbox_key(u.src, u.eid)"
+    "   LEFT JOIN ~.outbox x ON x.seq = u.done) c;"
     " IF 0 < ANY (v_out) THEN"
     "  v_out := ARRAY(SELECT CASE WHEN u.r = 0 AND max(u.r) OVER (PARTITION BY u.unit) > 0 THEN 5 ELSE u.r END"
     "   FROM unnest(v_out, p_unit) WITH ORDINALITY u(r, unit, o) ORDER BY u.o);"

@@ -268,6 +268,32 @@ test_postgres__waiters_that_died_leave_no_rows(void **state)
     arvo_memory_close(b);
 }
 
+/* A session plans its statements once, when the store may still be empty: however much comes later,
+ * a step looks into the inbox by its key. */
+static void
+test_postgres__step_reads_its_own_rows_however_large_the_inbox(void **state)
+{
+    (void)state;
+    static const char entries_read[] =
+        "SELECT idx_tup_read + seq_tup_read FROM pg_stat_user_indexes i"
+        " JOIN pg_stat_user_tables t USING (relid) WHERE t.schemaname = '@' AND t.relname = "
+        "'inbox'";
+    arvo_memory *memory = open_or_fail("");
+    uint64_t revision = 0;
+    arvo_error err = { 0 };
+    assert_int_equal(step(memory, SUBJECT, "e", &revision, &err), ARVO_OK);
+    (void)sql_number("INSERT INTO @.inbox (subject_id, key, seq)"
+                     " SELECT 1000000, gen_random_uuid(), n FROM generate_series(1, 5000) n");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(step(memory, SUBJECT, "e", &revision, &err), ARVO_OK);
+    arvo_memory_close(memory); /* its sessions end, and tell what they have read */
+    for (int i = 0; sql_number(entries_read) == 0 && i < 100; i++)
+        sleep_ms(50);
+    const int64_t entries = sql_number(entries_read);
+    if (entries < 1 || entries > 100)
+        fail_msg("%lld entries of the inbox were read", (long long)entries);
+}
+
 static void
 test_postgres__renewed_lease_lives_longer(void **state)
 {
@@ -893,6 +919,7 @@ main(void)
         CASE(processes_on_one_subject_lose_no_update),
         CASE(lease_is_seen_by_other_stores),
         CASE(waiters_that_died_leave_no_rows),
+        CASE(step_reads_its_own_rows_however_large_the_inbox),
         CASE(renewed_lease_lives_longer),
         CASE(group_is_asked_for_again_only_where_that_may_help),
         CASE(killed_connections_are_not_noticed),
