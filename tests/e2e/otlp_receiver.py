@@ -91,4 +91,4 @@ class Receiver:
                 pass
 
     def spans(self):
-        return [span for request in self.requests for span in request.spans()]
+        return [span for request in self.requests if request.path != "/v1/metrics" for span in request.spans()]
