@@ -3,7 +3,7 @@
 _arvo_options() {
     case "$1" in
     run) echo "--event --store --follow --json --metrics-file --trace --violations --help" ;;
-    work) echo "--store --threads --claim-ms --lease-ms --metrics --mocks --no-mocks --until-idle --json --help" ;;
+    work) echo "--store --threads --claim-ms --lease-ms --attempts --metrics --mocks --no-mocks --until-idle --json --help" ;;
     "machine check") echo "--json --sarif --strict --help" ;;
     "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
     "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;

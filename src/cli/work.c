@@ -10,12 +10,15 @@
 #define WORK_LOOK_MS   200  /* a signal is seen at most that late */
 #define WORK_STATUS_MS 1000 /* between two status lines on a terminal */
 
+#define WORK_ATTEMPTS_MAX 1000 /* what arvo_retry takes */
+
 struct work_opts {
     const char *store;
     const char *metrics;
     int64_t threads;
     int64_t claim_ms;
     int64_t lease_ms;
+    int64_t attempts;
     bool mocks;
     bool no_mocks;
     bool until_idle;
@@ -31,6 +34,8 @@ static const cli_option work_options[] = {
       "how long others leave it what it has claimed, should it die; default 30000" },
     { "lease-ms", CLI_NUMBER, "MS", offsetof(struct work_opts, lease_ms),
       "how long a workflow stays locked by a process that hangs; default 30000" },
+    { "attempts", CLI_NUMBER, "N", offsetof(struct work_opts, attempts),
+      "how often a delivery may fail before its event is a dead letter; default 8" },
     { "mocks", CLI_FLAG, NULL, offsetof(struct work_opts, mocks),
       "let the app's mocks answer (the default)" },
     { "no-mocks", CLI_FLAG, NULL, offsetof(struct work_opts, no_mocks),
@@ -125,6 +130,7 @@ work_worker(
     const arvo_worker_opts worker_opts = { .memory = given->memory,
                                            .threads = (uint32_t)opts->threads,
                                            .claim_ms = opts->claim_ms,
+                                           .retry.attempts_max = (uint32_t)opts->attempts,
                                            .until_idle = opts->until_idle,
                                            .telemetry = given->telemetry,
                                            .on_delivery = watch_delivery,
@@ -294,6 +300,8 @@ work_check(const struct work_opts *opts)
         cli_error("work: --mocks and --no-mocks: say one of them");
     else if (opts->threads > ARVO_WORKER_THREADS_MAX)
         cli_error("work: --threads: at most %u", ARVO_WORKER_THREADS_MAX);
+    else if (opts->attempts > WORK_ATTEMPTS_MAX)
+        cli_error("work: --attempts: at most %d", WORK_ATTEMPTS_MAX);
     else
         return true;
     return false;
@@ -330,7 +338,8 @@ const cli_command cli_work = {
         "Events come into the outbox from workflows, from arvo run, and from arvo event send. The\n"
         "events of one workflow are delivered in their order. One that fails is tried again after "
         "a\n"
-        "pause that grows, and is a dead letter (arvo dlq) after the eighth time.\n\n"
+        "pause that grows, and is a dead letter (arvo dlq) after the eighth time, or the N-th\n"
+        "of --attempts N.\n\n"
         "SIGTERM or SIGINT (Ctrl-C) finishes what is in flight, gives back what was claimed, and\n"
         "ends with exit code 0; the second one ends it at once, and nothing is lost by that.\n\n"
         "--json prints {\"event\", \"domains\", \"handledBy\", \"error\"} per delivery; error is "

@@ -152,6 +152,17 @@ class Work(WorkCase):
         self.until_idle()
         self.assertCountedExactly(STORE, self.subject_of(poisoned), 9)
 
+    def test_attempts_say_when_an_event_is_a_dead_letter(self):
+        self.app = self.write("picky.yaml", COUNTER.replace("next: \"${ .event.data.at + 1 }\"", "next: many"))
+        poisoned = self.start(1, "poisoned.json")
+        self.send(poisoned)
+        failed = [line["error"] for line in self.until_idle("--attempts", "1", "--json").lines() if line["error"] is not None]
+        self.assertEqual([(error["attempts"], error["dead"]) for error in failed], [(1, True)])
+        self.app = self.write("counter.yaml", COUNTER)
+        self.ok("dlq", "retry", "--all", "--store", STORE)
+        self.until_idle()
+        self.assertCountedExactly(STORE, self.subject_of(poisoned), 1)
+
 
 class Ending(WorkCase):
     def test_a_signal_finishes_what_is_in_flight_and_gives_back_the_rest(self):
@@ -252,6 +263,8 @@ class Refused(CounterCase):
         self.fails(2, "work", self.app, "--store", "memory:", says=["memory:", "sqlite:FILE"])
         self.fails(2, "work", self.app, "--store", STORE, "--mocks", "--no-mocks", says="--no-mocks")
         self.fails(2, "work", self.app, "--store", STORE, "--threads", "5000", says="1024")
+        self.fails(2, "work", self.app, "--store", STORE, "--attempts", "1001", says="1000")
+        self.fails(2, "work", self.app, "--store", STORE, "--attempts", "0", says="--attempts")
         self.fails(2, "work", "no-such-app", "--store", STORE, says="no-such-app")
 
 
