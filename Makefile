@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build demo test bench bench-statechart bench-durable bench-contract fuzz sim torture coverage format install clean
+.PHONY: help setup configure build demo test bench bench-statechart bench-durable bench-contract bench-telemetry fuzz sim torture coverage format install clean
 
 help: ## print this
 	@echo "usage: make TARGET"
@@ -41,6 +41,9 @@ bench-statechart: configure ## measure statecharts and expressions, with XState 
 bench-contract: configure ## measure checks against contracts, with Ajv and zod in the same run
 	@tools/npm.sh bench || echo "bench: without Ajv and zod"
 	@tools/bench.sh $(BUILD) contract
+
+bench-telemetry: configure ## measure what telemetry costs, against none in the same run
+	@tools/bench.sh $(BUILD) telemetry
 
 bench-durable: configure ## measure the durable stores, beside bare loops on the same disk
 	@tools/bench.sh $(BUILD) durable
