@@ -16,7 +16,7 @@ URL = os.environ.get("ARVO_PROMETHEUS_URL")
 TARGETS = os.environ.get("ARVO_PROMETHEUS_TARGETS")
 
 
-class Prometheus(MetricsCase):
+class PrometheusCase(MetricsCase):
     def setUp(self):
         if URL is None:
             self.skipTest("run by tests/servers/run.py prometheus -- ...")
@@ -48,6 +48,8 @@ class Prometheus(MetricsCase):
         os.chmod(TARGETS + ".new", 0o644)
         os.rename(TARGETS + ".new", TARGETS)
 
+
+class Prometheus(PrometheusCase):
     def test_it_is_scraped(self):
         self.ok("event", "send", self.start(self.GOAL), "--store", STORE)
         with Receiver() as receiver:

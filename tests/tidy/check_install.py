@@ -32,7 +32,8 @@ def staged_files(stage):
 def check_files(report, files):
     headers = [os.path.basename(path) for path in tree.tracked() if re.match(r"include/arvo/[a-z]+\.h$", path)]
     pages = [os.path.basename(path) for path in tree.tracked() if re.match(r"man/arvo.*\.1$", path)]
-    for name in headers + pages + ["arvo", "libarvo.a", f"libarvo.so.{VERSION}", "arvo.pc", "_arvo", "bash completion"]:
+    monitoring = [os.path.basename(path) for path in tree.tracked() if re.match(r"monitoring/arvo-", path)]
+    for name in headers + pages + ["arvo", "libarvo.a", f"libarvo.so.{VERSION}", "arvo.pc", "_arvo", "bash completion"] + monitoring:
         if name not in files:
             report.problem(name, "is not installed")
 
