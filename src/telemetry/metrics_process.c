@@ -60,6 +60,13 @@ open_files(void)
     return count;
 }
 
+static double
+max_files(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (double)limit.rlim_cur : -1;
+}
+
 /* The boot time of this very moment, less rounding: the process' start is in ticks since then. */
 static double
 start_time(void)
@@ -92,7 +99,7 @@ uptime_since(double start)
 
 /* ---- As a source ------------------------------------------------------------------------- */
 
-enum { OVERFLOW, BUILD_INFO, CPU, RESIDENT, OPEN_FILES, START_TIME, UPTIME };
+enum { OVERFLOW, BUILD_INFO, CPU, RESIDENT, OPEN_FILES, MAX_FILES, START_TIME, UPTIME };
 
 static const arvo_metrics_family own_families[] = {
     [OVERFLOW] = { .name = "arvo_metrics_overflow",
@@ -109,6 +116,7 @@ static const arvo_metrics_family own_families[] = {
                    .help = "Resident memory.",
                    .unit = "bytes" },
     [OPEN_FILES] = { .name = "process_open_fds", .help = "Open file descriptors." },
+    [MAX_FILES] = { .name = "process_max_fds", .help = "How many may be open." },
     [START_TIME] = { .name = "process_start_time_seconds",
                      .help = "When the process began, since 1970.",
                      .unit = "seconds" },
@@ -128,6 +136,7 @@ own_observe(void *user, arvo_metrics_sample *out)
         { .family = CPU, .value = cpu_seconds() },
         { .family = RESIDENT, .value = resident_bytes() },
         { .family = OPEN_FILES, .value = open_files() },
+        { .family = MAX_FILES, .value = max_files() },
         { .family = START_TIME, .value = start },
         { .family = UPTIME, .value = start < 0 ? -1 : uptime_since(start) },
     };
