@@ -40,6 +40,7 @@ _arvo_options() {
         echo "--store --backup --backup-age --clock-skew-ms --dead-max --disk-free --leases-max --outbox-age --outbox-max" \
             "--json --help"
         ;;
+    support-bundle) echo "--store --output --with-data --help" ;;
     sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --help" ;;
     bench) echo "--events --event --store --json --help" ;;
     esac
@@ -47,7 +48,7 @@ _arvo_options() {
 
 _arvo() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run work machine contract schema event subject ps show history trace dlq purge backup restore export import store doctor sim bench version help"
+    local verbs="run work machine contract schema event subject ps show history trace dlq purge backup restore export import store doctor support-bundle sim bench version help"
     local actions command=${COMP_WORDS[1]}
     COMPREPLY=()
 

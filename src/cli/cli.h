@@ -85,7 +85,8 @@ extern const cli_command cli_run, cli_machine_check, cli_machine_simulate, cli_m
     cli_event_validate, cli_event_send, cli_work, cli_subject_new, cli_subject_child,
     cli_subject_decode, cli_ps, cli_show, cli_history, cli_purge, cli_backup, cli_restore,
     cli_export, cli_import, cli_store_check, cli_store_migrate, cli_store_stats, cli_dlq_list,
-    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim, cli_trace, cli_doctor;
+    cli_dlq_show, cli_dlq_retry, cli_dlq_drop, cli_bench, cli_sim, cli_trace, cli_doctor,
+    cli_support_bundle;
 
 /** Read the options into `opts`, a zeroed struct with the command's variables. False: usage or help
  * was printed, return args->exit_code. */
@@ -229,6 +230,9 @@ const char *cli_store_read_only(const char *url);
 /** The URL as it may be shown: without passwords. */
 const char *cli_url(const char *url);
 
+/** What arvo store stats --json prints. */
+const arvo_json *cli_stats_json(const arvo_memory_stats *stats);
+
 /** The subject of one instance, given whole or by its execution id; false: said why. */
 bool cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int *exit_code);
 
@@ -321,6 +325,9 @@ size_t cli_width(const char *text);
 
 /** A state value in one line: `a.b`, `a.(x.y | z.w)`. */
 const char *cli_state_text(const arvo_json *value);
+
+/** As bytes: less than, equal to, or greater than 0. */
+int cli_text_order(arvo_str a, arvo_str b);
 
 /** Append `text` so that it is text in HTML and XML too. */
 void cli_markup(arvo_buf *out, arvo_str text);

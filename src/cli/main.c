@@ -47,6 +47,7 @@ static const cli_command *const commands[] = {
     &cli_store_migrate,
     &cli_store_stats,
     &cli_doctor,
+    &cli_support_bundle,
     &cli_sim,
     &cli_bench,
 };
@@ -75,6 +76,7 @@ static const struct {
     { "import", "fill an empty store from JSON lines" },
     { "store", "check a store, bring it up to date, count what is in it" },
     { "doctor", "say whether a store is well, and what to do if not" },
+    { "support-bundle", "collect what whoever helps needs to know, in one file" },
     { "sim", "run an app on virtual time, with faults drawn from a seed" },
     { "bench", "measure how many events per second this machine handles" },
     { "version", "print the version" },
@@ -88,7 +90,7 @@ help_main(FILE *out)
         out, "usage: arvo VERB [ARGUMENT...]\n\n"
              "Runs long-lived workflows as statecharts that talk only by events.\n\n");
     for (size_t i = 0; i < ARVO_COUNT_OF(verbs); i++)
-        fprintf(out, "  %-9s %s\n", verbs[i].verb, verbs[i].summary);
+        fprintf(out, "  %-14s  %s\n", verbs[i].verb, verbs[i].summary);
     fprintf(
         out, "\nAn APP is any number of files and directories of JSON or YAML documents.\n"
              "Exit codes: 0 done; 1 the answer is no (invalid, a violation, a workflow error);\n"

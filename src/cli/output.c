@@ -195,6 +195,14 @@ cli_columns(void)
     return columns > CLI_DRAW_COLUMNS_MIN ? columns : CLI_DRAW_COLUMNS_MIN;
 }
 
+int
+cli_text_order(arvo_str a, arvo_str b)
+{
+    const size_t len = a.len < b.len ? a.len : b.len;
+    const int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
+}
+
 void
 cli_markup(arvo_buf *out, arvo_str text)
 {

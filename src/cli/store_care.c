@@ -202,15 +202,20 @@ stat_value(const arvo_memory_stats *stats, const struct stat *stat)
     return count != UINT64_MAX ? arvo_json_int(cli_arena(), (int64_t)count) : arvo_json_null();
 }
 
-static void
-stats_print(const arvo_memory_stats *stats, bool json)
+const arvo_json *
+cli_stats_json(const arvo_memory_stats *stats)
 {
     arvo_json *line = arvo_json_object_new(cli_arena());
+    for (size_t i = 0; i < ARVO_COUNT_OF(stats_rows); i++)
+        cli_set(line, stats_rows[i].key, stat_value(stats, &stats_rows[i]));
+    return line;
+}
+
+static void
+stats_print(const arvo_memory_stats *stats)
+{
     for (size_t i = 0; i < ARVO_COUNT_OF(stats_rows); i++) {
         const arvo_json *value = stat_value(stats, &stats_rows[i]);
-        cli_set(line, stats_rows[i].key, value);
-        if (json)
-            continue;
         const char *text = "-";
         if (arvo_json_type_of(value) == ARVO_JSON_STRING)
             text = cli_cstr(arvo_json_str(value));
@@ -218,8 +223,6 @@ stats_print(const arvo_memory_stats *stats, bool json)
             text = cli_printf("%lld", (long long)arvo_json_int_or(value, 0));
         printf("%-24s %s\n", stats_rows[i].text, text);
     }
-    if (json)
-        cli_print_json(line);
 }
 
 static int
@@ -239,8 +242,10 @@ store_stats_run(cli_args *args)
         exit_code = store_cannot(memory, "store stats", "say what is in it");
     else if (ops->stats(arvo_memory_self(memory), &stats, &err) != ARVO_OK)
         exit_code = cli_fail(&err);
+    else if (opts.json)
+        cli_print_json(cli_stats_json(&stats));
     else
-        stats_print(&stats, opts.json);
+        stats_print(&stats);
     arvo_memory_close(memory);
     return exit_code;
 }

@@ -86,21 +86,13 @@ history_row(void *user, const arvo_stored_event *row)
     return true;
 }
 
-static int
-text_order(arvo_str a, arvo_str b)
-{
-    const size_t len = a.len < b.len ? a.len : b.len;
-    const int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-    return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
 /* Of equals the one that happened first comes first. */
 static int
 id_order(const void *left, const void *right)
 {
     const struct past *const *a = left;
     const struct past *const *b = right;
-    const int order = text_order((*a)->id, (*b)->id);
+    const int order = cli_text_order((*a)->id, (*b)->id);
     return order != 0 ? order : *a < *b ? -1 : *a > *b;
 }
 
@@ -109,7 +101,7 @@ parent_order(const void *left, const void *right)
 {
     const struct past *const *a = left;
     const struct past *const *b = right;
-    const int order = text_order((*a)->parent_id, (*b)->parent_id);
+    const int order = cli_text_order((*a)->parent_id, (*b)->parent_id);
     return order != 0 ? order : *a < *b ? -1 : *a > *b;
 }
 
@@ -144,7 +136,7 @@ list_find(struct past *const *list, size_t count, arvo_str id, bool of_parent)
     size_t high = count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (text_order(of_parent ? list[middle]->parent_id : list[middle]->id, id) < 0)
+        if (cli_text_order(of_parent ? list[middle]->parent_id : list[middle]->id, id) < 0)
             low = middle + 1;
         else
             high = middle;

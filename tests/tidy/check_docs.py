@@ -100,7 +100,7 @@ def known_names():
     makefile = tree.read("Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     text = subprocess.run([COMMAND, "help"], capture_output=True, text=True, check=False).stdout
-    return targets, set(re.findall(r"^  ([a-z]+) ", text, re.MULTILINE))
+    return targets, set(re.findall(r"^  ([a-z-]+) ", text, re.MULTILINE))
 
 
 def commands(report):
@@ -114,7 +114,7 @@ def commands(report):
             for target in re.findall(r"(?:^|[;&|]\s*)make ([a-z-]+)", code, re.MULTILINE):
                 if target not in targets:
                     report.problem(block.where, f"make {target}: no such target")
-            for verb in re.findall(r"(?:^|[;&|(]\s*)(?:build/)?arvo ([a-z]+)", code, re.MULTILINE):
+            for verb in re.findall(r"(?:^|[;&|(]\s*)(?:build/)?arvo ([a-z][a-z-]*)", code, re.MULTILINE):
                 if verb not in verbs:
                     report.problem(block.where, f"arvo {verb}: no such verb")
 
