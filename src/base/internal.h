@@ -51,6 +51,15 @@ typedef struct arvo__symbol {
  * look up its functions. It stays open. false: it, or one of them, is not there. */
 bool arvo__library_open(const char *soname, const arvo__symbol *symbols, size_t count);
 
+/* ---- Processes --------------------------------------------------------------- */
+
+#define ARVO__CHILD_FD 3 /* after the standard three */
+
+/* In a process that fork() just made: nothing of its owner's but `fd`, which becomes
+ * ARVO__CHILD_FD. No other file, /dev/null for the standard three, no core file, and every signal
+ * unblocked and as the system has it, but for those ignored. */
+void arvo__child_stand_alone(int fd, const int *ignored, size_t ignored_count);
+
 /* ---- Arena --------------------------------------------------------------- */
 
 struct arvo__chunk; /* base/arena.c */

@@ -26,7 +26,7 @@
 
 #define PROCESS_BYTES ((rlim_t)2 * 1024 * 1024 * 1024) /* of data */
 #define MESSAGE_BYTES 300u
-#define ANSWER_FD     3 /* after the standard three */
+#define ANSWER_FD     ARVO__CHILD_FD
 
 bool
 arvo_diagram_has_svg(void)
@@ -92,24 +92,11 @@ answer(char kind, const char *bytes, size_t len)
 static void
 stand_alone(int fd)
 {
-    const struct rlimit none = { 0, 0 };
-    const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i < ANSWER_FD && nowhere >= 0; i++)
-        (void)dup2(nowhere, i);
-    if (fd != ANSWER_FD)
-        (void)dup2(fd, ANSWER_FD);
-    (void)close_range(ANSWER_FD + 1, ~0u, 0);
-    (void)setrlimit(RLIMIT_CORE, &none);
+    arvo__child_stand_alone(fd, NULL, 0);
 #ifndef ARVO__ARENA_GUARDED /* AddressSanitizer's own memory is more */
     const struct rlimit data = { PROCESS_BYTES, PROCESS_BYTES };
     (void)setrlimit(RLIMIT_DATA, &data);
 #endif
-    const struct sigaction standard = { .sa_handler = SIG_DFL };
-    for (int i = 1; i < NSIG; i++)
-        (void)sigaction(i, &standard, NULL);
-    sigset_t empty;
-    sigemptyset(&empty);
-    (void)sigprocmask(SIG_SETMASK, &empty, NULL);
     (void)alarm(ARVO_DIAGRAM_TIME_MS_MAX / 1000);
 }
 

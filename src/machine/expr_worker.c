@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define MESSAGE_BYTES_MAX 500u
-#define SOCKET_FD         3 /* after the standard three */
+#define SOCKET_FD         ARVO__CHILD_FD
 
 /* Of a process of its own, so a global is right: the handlers below need it. */
 static int reply_fd = -1;
@@ -153,37 +153,20 @@ catch_signals(void)
     const stack_t other = { .ss_sp = stack, .ss_size = sizeof(stack) };
     (void)sigaltstack(&other, NULL);
 
-    struct sigaction action = { .sa_handler = SIG_DFL };
-    for (int i = 1; i < NSIG; i++)
-        (void)sigaction(i, &action, NULL);
-    /* It ends with its owner, who may need it while shutting down; not before. */
-    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
-    action.sa_handler = SIG_IGN;
-    for (size_t i = 0; i < ARVO_COUNT_OF(ignored); i++)
-        (void)sigaction(ignored[i], &action, NULL);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_ONSTACK;
+    const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_ONSTACK };
     for (size_t i = 0; i < ARVO_COUNT_OF(deadly); i++)
         (void)sigaction(deadly[i], &action, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Nothing of its owner's but the socket: no files, no terminal, no core file. */
+/* Nothing of its owner's but the socket: no terminal either. */
 static void
 stand_alone(int fd)
 {
-    const struct rlimit none = { 0, 0 };
+    /* It ends with its owner, who may need it while shutting down; not before. */
+    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
     (void)setsid();
-    (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_NAME, "arvo-jq");
-    const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i < SOCKET_FD && nowhere >= 0; i++)
-        (void)dup2(nowhere, i);
-    if (fd != SOCKET_FD)
-        (void)dup2(fd, SOCKET_FD);
-    (void)close_range(SOCKET_FD + 1, ~0u, 0);
+    arvo__child_stand_alone(fd, ignored, ARVO_COUNT_OF(ignored));
     reply_fd = SOCKET_FD;
     catch_signals();
 }

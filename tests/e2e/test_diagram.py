@@ -9,7 +9,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as xml
 
-from harness import COUNTER, PURCHASE, PURCHASE_EVENTS, Case, main
+from harness import ARVO, COUNTER, PURCHASE, PURCHASE_EVENTS, Case, main
 
 DOOR = """
 kind: machine
@@ -54,6 +54,16 @@ class Diagram(Case):
             self.assertIn(word, text)
         self.assertRegex(text, r"emit arvo\.orc\.quote → quote")
         self.assertNotIn("active", re.sub(r"<style>.*</style>", "", text, flags=re.DOTALL))
+
+    def test_svg_without_the_standard_files(self):
+        self.svg(self.door)  # or a skip
+        closed = subprocess.run(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", ARVO, "machine", "diagram", self.door, "-o", self.path("closed.svg")],
+            cwd=self.folder, check=False, timeout=60,
+        )
+        self.assertEqual(closed.returncode, 0)
+        with open(self.path("closed.svg"), encoding="utf-8") as file, open(self.path("out.svg"), encoding="utf-8") as usual:
+            self.assertEqual(file.read(), usual.read())
 
     def test_svg_of_names_that_mean_something_to_others(self):
         hostile = 'a"]<b>&\\N --> %% "\n{x}'
