@@ -59,7 +59,7 @@ typedef struct arvo_counterexample {
 typedef struct arvo_counterexample_list {
     const arvo_counterexample *items;
     size_t count;
-    bool more; /* ARVO_COUNTEREXAMPLES_MAX were enough */
+    bool more; /* ARVO_COUNTEREXAMPLES_MAX were enough, or some lie too deep */
 } arvo_counterexample_list;
 
 /**

@@ -325,7 +325,11 @@ rules_inside(invalid_run *run, const arvo_json *node)
         const bool is_map = i < ARVO_COUNT_OF(maps);
         const arvo_str word = arvo_str_from(is_map ? maps[i] : lists[i - ARVO_COUNT_OF(maps)]);
         const arvo_json *const parts = arvo_json_get_str(node, word);
-        for (size_t k = 0; k < arvo_json_count(parts) && run->depth < PATH_MAX_PARTS; k++) {
+        if (run->depth == PATH_MAX_PARTS && arvo_json_count(parts) > 0) {
+            run->more = true;
+            continue;
+        }
+        for (size_t k = 0; k < arvo_json_count(parts); k++) {
             run->path[run->depth++] = word;
             walk_into(
                 run,

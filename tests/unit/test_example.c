@@ -171,6 +171,37 @@ test_counterexamples__break_one_rule_each(void **state)
     arvo_schema_free(schema);
 }
 
+/* `levels` objects in each other, and a rule in the innermost. */
+static arvo_counterexample_list
+counterexamples_of_nested(size_t levels)
+{
+    char text[4096];
+    size_t len = 0;
+    for (size_t i = 0; i < levels; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "{'properties':{'a':");
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "{'type':'string'}");
+    for (size_t i = 0; i < levels; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "}}");
+    const arvo_schema_source from = source(text);
+    arvo_counterexample_list list = { 0 };
+    arvo_error err = { 0 };
+    if (arvo_counterexamples_make(&from, NULL, arena, &list, &err) != ARVO_OK)
+        fail_msg("%s", err.text);
+    return list;
+}
+
+static void
+test_counterexamples__say_what_lies_too_deep(void **state)
+{
+    (void)state;
+    const arvo_counterexample_list seen = counterexamples_of_nested(32);
+    assert_int_equal(seen.count, 1);
+    assert_false(seen.more);
+    const arvo_counterexample_list deeper = counterexamples_of_nested(33);
+    assert_int_equal(deeper.count, 0);
+    assert_true(deeper.more);
+}
+
 static void
 test_example__says_what_cannot_be(void **state)
 {
@@ -427,6 +458,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_example__survives_every_failed_allocation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counterexamples__break_one_rule_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_counterexamples__say_what_lies_too_deep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contained__holds_for_random_pairs, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_contained__knows_changes_at_any_depth, setup, teardown),
