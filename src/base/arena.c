@@ -19,6 +19,7 @@
 #endif
 
 #define ARENA_CHUNK_BYTES_MIN      ((size_t)256)
+#define ARENA_ITEMS_MIN            ((size_t)8)               /* of a list that grows */
 #define ARENA_CHUNK_BYTES_GROW_MAX ((size_t)8 * 1024 * 1024) /* doubling stops here */
 
 void *
@@ -238,6 +239,21 @@ arvo_arena_calloc(arvo_arena *arena, size_t count, size_t size)
     if (ptr != NULL)
         memset(ptr, 0, count * size);
     return ptr;
+}
+
+void *
+arvo__arena_grow(arvo_arena *arena, void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    const size_t larger = *cap != 0 ? *cap * 2 : ARENA_ITEMS_MIN;
+    void *const copy = arvo_arena_calloc(arena, larger, size);
+    if (copy == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(copy, items, count * size);
+    *cap = larger;
+    return copy;
 }
 
 arvo_str

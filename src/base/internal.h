@@ -105,6 +105,10 @@ arvo__arena_alloc(arvo_arena *arena, size_t size)
     return arvo__arena_alloc_slow(arena, size);
 }
 
+/* Room for one more behind `count` items of `size` bytes, of which *cap have room: `items`, or a
+ * copy with room for twice as many, the rest zero. NULL: out of memory, nothing changed. */
+void *arvo__arena_grow(arvo_arena *arena, void *items, size_t count, size_t *cap, size_t size);
+
 /* ---- Hashing and maps ---------------------------------------------------- */
 
 /* A fast 64-bit hash of bytes, the same on every machine and in every run. */

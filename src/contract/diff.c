@@ -48,17 +48,12 @@ arvo_diff_verdict_name(arvo_diff_verdict verdict)
 static arvo_status
 entry_add(diff_run *run, const arvo_diff_entry *entry)
 {
-    if (run->count == run->room) {
-        const size_t room = run->room > 0 ? 2 * run->room : 32;
-        arvo_diff_entry *const entries = arvo_arena_calloc(run->arena, room, sizeof(*entries));
-        if (entries == NULL)
-            return arvo__nomem(run->err);
-        if (run->count > 0)
-            memcpy(entries, run->entries, run->count * sizeof(*entries));
-        run->entries = entries;
-        run->room = room;
-    }
-    run->entries[run->count++] = *entry;
+    arvo_diff_entry *const entries =
+        arvo__arena_grow(run->arena, run->entries, run->count, &run->room, sizeof(*entries));
+    if (entries == NULL)
+        return arvo__nomem(run->err);
+    run->entries = entries;
+    entries[run->count++] = *entry;
     run->totals.same += entry->change == ARVO_DIFF_SAME;
     run->totals.breaking += entry->verdict == ARVO_DIFF_BREAKING;
     run->totals.unknown += entry->verdict == ARVO_DIFF_UNKNOWN;

@@ -7,17 +7,12 @@
 void
 arvo__diagram_text_add(diagram *d, diagram_texts *texts, arvo_str text)
 {
-    if (texts->count == texts->cap) {
-        const uint32_t cap = texts->cap != 0 ? texts->cap * 2 : 4;
-        arvo_str *const items = arvo_arena_calloc(d->arena, cap, sizeof(*items));
-        if (items == NULL)
-            return;
-        if (texts->count > 0)
-            memcpy(items, texts->items, texts->count * sizeof(*items));
-        texts->items = items;
-        texts->cap = cap;
-    }
-    texts->items[texts->count++] = text;
+    arvo_str *const items =
+        arvo__arena_grow(d->arena, texts->items, texts->count, &texts->cap, sizeof(*items));
+    if (items == NULL)
+        return;
+    texts->items = items;
+    items[texts->count++] = text;
 }
 
 /* ---- The document's part of each state ---- */
@@ -40,20 +35,15 @@ nodes_find(diagram *d, const arvo_json *json, uint16_t number)
 static void
 edge_add(diagram *d, diagram_edge edge, arvo_str label)
 {
-    if (d->edge_count == d->edge_cap) {
-        const uint32_t cap = d->edge_cap != 0 ? d->edge_cap * 2 : 64;
-        diagram_edge *const edges = arvo_arena_calloc(d->arena, cap, sizeof(*edges));
-        if (edges == NULL)
-            return;
-        if (d->edge_count > 0)
-            memcpy(edges, d->edges, d->edge_count * sizeof(*edges));
-        d->edges = edges;
-        d->edge_cap = cap;
-    }
+    diagram_edge *const edges =
+        arvo__arena_grow(d->arena, d->edges, d->edge_count, &d->edge_cap, sizeof(*edges));
+    if (edges == NULL)
+        return;
+    d->edges = edges;
     edge.order = d->edge_count;
     if (label.len > 0)
         arvo__diagram_text_add(d, &edge.labels, label);
-    d->edges[d->edge_count++] = edge;
+    edges[d->edge_count++] = edge;
 }
 
 static int

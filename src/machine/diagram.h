@@ -17,7 +17,7 @@
 typedef struct diagram_texts {
     arvo_str *items;
     uint32_t count;
-    uint32_t cap;
+    size_t cap;
 } diagram_texts;
 
 typedef struct diagram_state {
@@ -54,7 +54,7 @@ typedef struct diagram {
     diagram_state *states; /* numbered as the machine's */
     diagram_edge *edges;   /* one per pair of states, in the order of their first transition */
     uint32_t edge_count;
-    uint32_t edge_cap;
+    size_t edge_cap;
 } diagram;
 
 /* diagram.c: arena exhausted is the only failure; ask arvo_arena_failed(). */

@@ -89,7 +89,8 @@ literal_new(parser *p, const arvo_json *value)
 
 typedef struct node_list {
     const expr_node **items;
-    uint32_t count, cap;
+    uint32_t count;
+    size_t cap;
 } node_list;
 
 static bool
@@ -97,19 +98,14 @@ list_push(parser *p, node_list *list, const expr_node *node)
 {
     if (node == NULL)
         return false;
-    if (list->count == list->cap) {
-        const uint32_t cap = list->cap == 0 ? 4 : list->cap * 2;
-        const expr_node **items = arvo_arena_calloc(p->arena, cap, sizeof(*items));
-        if (items == NULL) {
-            p->failed = true;
-            return false;
-        }
-        if (list->count > 0)
-            memcpy(items, list->items, list->count * sizeof(*items));
-        list->items = items;
-        list->cap = cap;
+    const expr_node **const items =
+        arvo__arena_grow(p->arena, list->items, list->count, &list->cap, sizeof(*items));
+    if (items == NULL) {
+        p->failed = true;
+        return false;
     }
-    list->items[list->count++] = node;
+    list->items = items;
+    items[list->count++] = node;
     return true;
 }
 

@@ -87,7 +87,7 @@ mark_action(const arvo_scope *scope)
 {
     walk *const w = scope->user;
     mark_made *const marks =
-        arvo__paths_grow(w->nodes_arena, w->marks, w->mark_count, &w->mark_cap, sizeof(*marks));
+        arvo__arena_grow(w->nodes_arena, w->marks, w->mark_count, &w->mark_cap, sizeof(*marks));
     if (marks == NULL) {
         w->is_nomem = true;
         return;
@@ -157,7 +157,7 @@ node_add(walk *w, size_t from, arvo_str event, const arvo_machine_output *output
         return true;
     }
     node *const nodes =
-        arvo__paths_grow(w->nodes_arena, w->nodes, w->node_count, &w->node_cap, sizeof(*nodes));
+        arvo__arena_grow(w->nodes_arena, w->nodes, w->node_count, &w->node_cap, sizeof(*nodes));
     const arvo_str state = arvo_arena_str_dup(w->nodes_arena, output->state);
     if (nodes == NULL || state.ptr == NULL)
         return false;
@@ -268,7 +268,7 @@ event_add(walk *w, event_list *list, arvo_str event)
         if (arvo_str_equal(list->items[i], event))
             return true;
     arvo_str *const items =
-        arvo__paths_grow(w->nodes_arena, list->items, list->count, &list->cap, sizeof(*items));
+        arvo__arena_grow(w->nodes_arena, list->items, list->count, &list->cap, sizeof(*items));
     if (items == NULL)
         return false;
     list->items = items;

@@ -30,7 +30,4 @@ typedef struct paths_plan {
  * whose actions are marks and raises. NULL: out of memory. */
 const arvo_json *arvo__paths_plan(paths_plan *plan);
 
-/* Room for one more item, in the arena; NULL: out of memory. */
-void *arvo__paths_grow(arvo_arena *arena, void *items, size_t count, size_t *cap, size_t size);
-
 #endif

@@ -6,21 +6,6 @@
 #define POINTER_BYTES_MAX ((size_t)64 * 1024)
 #define TABLE_PREFIX      "own:" /* of entries that are kept, so that they hide nothing */
 
-void *
-arvo__paths_grow(arvo_arena *arena, void *items, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return items;
-    const size_t larger = *cap != 0 ? *cap * 2 : 32;
-    void *const copy = arvo_arena_calloc(arena, larger, size);
-    if (copy == NULL)
-        return NULL;
-    if (count > 0)
-        memcpy(copy, items, count * size);
-    *cap = larger;
-    return copy;
-}
-
 static const arvo_json *
 text_json(paths_plan *plan, const char *literal)
 {
@@ -50,7 +35,7 @@ numbered(paths_plan *plan, const char *type, size_t n)
 static size_t
 goal_add(paths_plan *plan, arvo_path_goal goal)
 {
-    arvo_path_goal *const goals = arvo__paths_grow(
+    arvo_path_goal *const goals = arvo__arena_grow(
         plan->arena, plan->goals, plan->goal_count, &plan->goal_cap, sizeof(*goals));
     if (goals == NULL)
         return SIZE_MAX;
@@ -84,7 +69,7 @@ is_structure(const arvo_json *guard)
 static const arvo_json *
 guess(paths_plan *plan, const arvo_json *guard)
 {
-    arvo_str *const guards = arvo__paths_grow(
+    arvo_str *const guards = arvo__arena_grow(
         plan->arena, plan->guards, plan->guard_count, &plan->guard_cap, sizeof(*guards));
     if (guards == NULL)
         return NULL;

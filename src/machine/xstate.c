@@ -66,17 +66,12 @@ note_add(xstate_walk *w, bool is_error, arvo_str text)
         w->left_off++;
         return;
     }
-    if (w->note_count == w->note_cap) {
-        const size_t cap = w->note_cap != 0 ? w->note_cap * 2 : 16;
-        arvo_xstate_note *const notes = arvo_arena_calloc(w->arena, cap, sizeof(*notes));
-        if (notes == NULL)
-            return;
-        if (w->note_count > 0)
-            memcpy(notes, w->notes, w->note_count * sizeof(*notes));
-        w->notes = notes;
-        w->note_cap = cap;
-    }
-    w->notes[w->note_count++] =
+    arvo_xstate_note *const notes =
+        arvo__arena_grow(w->arena, w->notes, w->note_count, &w->note_cap, sizeof(*notes));
+    if (notes == NULL)
+        return;
+    w->notes = notes;
+    notes[w->note_count++] =
         (arvo_xstate_note){ arvo_arena_str_dup(w->arena, arvo_buf_str(&w->pointer)), text,
                             is_error };
 }
