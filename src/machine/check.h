@@ -248,8 +248,6 @@ typedef struct check_visitor {
 /* False: it did not see everything. */
 bool arvo__check_walk(machine_check *mc, const check_visitor *visitor);
 
-bool arvo__check_is_expression(const arvo_json *value);
-
 /* ---- Groups of rules ---- */
 
 void arvo__check_places(machine_check *mc); /* check_facts.c: all that follow, place by place */

@@ -174,7 +174,7 @@ may_be_default(const arvo_json *params)
     if (arvo_json_type_of(domains) != ARVO_JSON_ARRAY)
         return true;
     for (size_t i = 0; i < arvo_json_count(domains); i++)
-        if (arvo__check_is_expression(arvo_json_at(domains, i)) ||
+        if (arvo__expr_is(arvo_json_str(arvo_json_at(domains, i))) ||
             arvo_str_is(arvo_json_str(arvo_json_at(domains, i)), "default"))
             return true;
     return false;
@@ -252,7 +252,7 @@ check_domains(machine_check *mc, const check_where *where, const arvo_json *doma
 {
     for (size_t i = 0; i < arvo_json_count(domains); i++) {
         const arvo_json *const item = arvo_json_at(domains, i);
-        if (arvo__check_is_expression(item) || arvo_domain_is_valid(arvo_json_str(item)))
+        if (arvo__expr_is(arvo_json_str(item)) || arvo_domain_is_valid(arvo_json_str(item)))
             continue;
         const arvo_str pointer = arvo_arena_printf(
             mc->arena, "%.*s/params/domains/%zu", ARVO_FMT(arvo_buf_str(&mc->pointer)), i);
@@ -271,7 +271,7 @@ arvo__check_emission(machine_check *mc, const check_where *where, const arvo_jso
         return;
     if (arvo_json_type_of(arvo_json_get(params, "domains")) == ARVO_JSON_ARRAY)
         check_domains(mc, where, arvo_json_get(params, "domains"));
-    if (type.len == 0 || arvo__check_is_expression(type_json))
+    if (type.len == 0 || arvo__expr_is(arvo_json_str(type_json)))
         return;
     const arvo_str here = arvo_buf_str(&mc->pointer);
     const arvo_str pointer = arvo_arena_printf(mc->arena, "%.*s/params/type", ARVO_FMT(here));

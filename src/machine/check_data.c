@@ -26,7 +26,7 @@ static bool refuses(shape *s, const arvo_json *schema, const arvo_json *value);
 static bool
 holds_expression(const arvo_json *value, uint32_t depth)
 {
-    if (depth > DEPTH_MAX || arvo__check_is_expression(value))
+    if (depth > DEPTH_MAX || arvo__expr_is(arvo_json_str(value)))
         return true;
     for (size_t i = 0; i < arvo_json_count(value); i++)
         if (holds_expression(arvo_json_at(value, i), depth + 1))
@@ -222,7 +222,7 @@ refuses_any_of(shape *s, const arvo_json *list, const arvo_json *value)
 static bool
 refuses(shape *s, const arvo_json *schema, const arvo_json *value)
 {
-    if (arvo__check_is_expression(value) || arvo_json_get(schema, "$ref") != NULL ||
+    if (arvo__expr_is(arvo_json_str(value)) || arvo_json_get(schema, "$ref") != NULL ||
         arvo_json_type_of(schema) != ARVO_JSON_OBJECT || s->depth >= DEPTH_MAX ||
         s->pointer.status != ARVO_OK)
         return false;

@@ -47,7 +47,7 @@ facts_of_action(machine_check *mc, const check_where *where, arvo_str name, cons
     } else if (arvo_str_is(name, "raise")) {
         const arvo_json *const type = arvo_json_get(params, "type");
         const bool is_constant =
-            arvo_json_str(type).ptr != NULL && !arvo__check_is_expression(type);
+            arvo_json_str(type).ptr != NULL && !arvo__expr_is(arvo_json_str(type));
         mc->raises_any |= !is_constant;
         if (is_constant)
             fact_add(mc, &mc->raised, arvo_json_str(type));

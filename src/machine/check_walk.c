@@ -54,19 +54,12 @@ may_go_on(walk *w)
 
 /* ---- Templates ---- */
 
-bool
-arvo__check_is_expression(const arvo_json *value)
-{
-    const arvo_str text = arvo_json_str(value);
-    return text.len >= 3 && memcmp(text.ptr, "${", 2) == 0 && text.ptr[text.len - 1] == '}';
-}
-
 static void
 walk_template(walk *w, const arvo_json *value)
 {
     if (!may_go_on(w))
         return;
-    if (arvo__check_is_expression(value)) {
+    if (arvo__expr_is(arvo_json_str(value))) {
         const arvo_str text = arvo_json_str(value);
         if (w->visitor->expression != NULL)
             w->visitor->expression(w->mc, &w->where, (arvo_str){ text.ptr + 2, text.len - 3 });
@@ -147,7 +140,7 @@ walk_guard(walk *w, const arvo_json *guard)
         return;
     if (arvo_json_type_of(guard) == ARVO_JSON_OBJECT)
         walk_guard_object(w, guard);
-    else if (arvo__check_is_expression(guard))
+    else if (arvo__expr_is(arvo_json_str(guard)))
         walk_template(w, guard);
     else
         walk_named(w, "guards", arvo_json_str(guard), walk_guard);

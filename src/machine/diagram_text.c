@@ -65,7 +65,7 @@ static void
 put_string(arvo_buf *text, arvo_str str)
 {
     str = trimmed(str);
-    if (str.len > 2 && memcmp(str.ptr, "${", 2) == 0 && str.ptr[str.len - 1] == '}')
+    if (arvo__expr_is(str))
         str = trimmed((arvo_str){ str.ptr + 2, str.len - 3 });
     bool was_blank = false;
     for (size_t i = 0; i < str.len && !text_is_full(text); i++) {

@@ -126,11 +126,10 @@ arvo__expr_set_jq_count(const arvo__expr_set *set)
 
 /* ---- Compiling one expression ------------------------------------------------------ */
 
-static bool
-is_expression(const arvo_json *value)
+bool
+arvo__expr_is(arvo_str text)
 {
-    return value->type == ARVO_JSON_STRING && value->len >= 3 &&
-           memcmp(value->as.string, "${", 2) == 0 && value->as.string[value->len - 1] == '}';
+    return text.len >= 3 && memcmp(text.ptr, "${", 2) == 0 && text.ptr[text.len - 1] == '}';
 }
 
 /* ARVO_OK with native.root NULL: jq's. `err` says what is wrong, not where. */
@@ -221,7 +220,7 @@ static bool
 holds_expression(const arvo_json *value)
 {
     if (value->type == ARVO_JSON_STRING)
-        return is_expression(value);
+        return arvo__expr_is(arvo_json_str(value));
     for (size_t i = 0; i < arvo_json_count(value); i++)
         if (holds_expression(arvo_json_at(value, i)))
             return true;
@@ -276,7 +275,7 @@ container_compile(compiler *c, const arvo_json *value, arvo__template *out)
 static arvo_status
 template_compile(compiler *c, const arvo_json *value, arvo__template *out)
 {
-    if (is_expression(value)) {
+    if (arvo__expr_is(arvo_json_str(value))) {
         expression *expr = NULL;
         const arvo_status st = expression_compile(
             c->set, value, c->document, arvo_buf_str(&c->pointer), &expr, c->err);

@@ -35,6 +35,9 @@ arvo_status arvo__template_compile(
     arvo__expr_set *set, const arvo_json *value, const arvo_document *document, arvo_str pointer,
     const arvo__template **out, arvo_error *err);
 
+/* Whether a string of a document is an expression, "${ ... }" wholly; none: false. */
+bool arvo__expr_is(arvo_str text);
+
 /* Whether it holds no expression; then *out_value is the value itself (lives with the set). */
 bool arvo__template_is_constant(const arvo__template *tmpl, const arvo_json **out_value);
 /* Whether any expression in it may read `.input`. */

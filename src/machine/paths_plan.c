@@ -121,7 +121,7 @@ static void
 copy_raise(paths_plan *plan, const arvo_json *params, arvo_json *into)
 {
     const arvo_str type = arvo_json_str(arvo_json_get(params, "type"));
-    if (type.ptr == NULL || arvo_str_starts(type, ARVO_STR("${"))) {
+    if (type.ptr == NULL || arvo__expr_is(type)) {
         plan->has_computed_raises = true;
         return;
     }

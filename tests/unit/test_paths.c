@@ -143,6 +143,16 @@ test_paths__leave_out_actions_but_raises(void **state)
 }
 
 static void
+test_paths__read_what_only_begins_like_an_expression_as_it_is(void **state)
+{
+    (void)state;
+    walk("'initial':'a','states':{'a':{'entry':{'type':'raise','params':{'type':'${R'}},"
+         "'on':{'${R':'b'}},'b':{}}");
+    assert_path("/states/b", "start");
+    assert_false(paths.has_computed_raises);
+}
+
+static void
 test_paths__end_with_loops_that_do_not(void **state)
 {
     (void)state;
@@ -269,6 +279,7 @@ main(void)
         cmocka_unit_test(test_paths__know_which_states_are_active),
         cmocka_unit_test(test_paths__name_wildcards_as_they_are),
         cmocka_unit_test(test_paths__leave_out_actions_but_raises),
+        cmocka_unit_test(test_paths__read_what_only_begins_like_an_expression_as_it_is),
         cmocka_unit_test(test_paths__end_with_loops_that_do_not),
         cmocka_unit_test(test_paths__say_when_a_limit_is_met),
         cmocka_unit_test(test_paths__can_be_walked),
