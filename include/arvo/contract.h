@@ -152,6 +152,15 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_schema_normalise(
     const arvo_schema *schema, const arvo_json *value, arvo_arena *arena, const arvo_json **out,
     arvo_error *err);
 
+/**
+ * What arvo_schema_normalise() has against a value, as a report: unlike arvo_schema_check() it does
+ * not miss a required key that has a default.
+ * @return as arvo_schema_check().
+ */
+ARVO_API ARVO_NODISCARD arvo_status arvo_schema_explain(
+    const arvo_schema *schema, const arvo_json *value, arvo_arena *arena,
+    arvo_schema_report *report, arvo_error *err);
+
 /* ---- Contracts ------------------------------------------------------------ */
 
 #define ARVO_CONTRACT_VERSIONS_MAX 10000u

@@ -233,9 +233,9 @@ contract_validate(const struct contract_opts *opts, const arvo_contracts *contra
     arvo_schema_report report = { 0 };
     arvo_error err = { 0 };
     const arvo_json *normal = NULL;
-    arvo_status st = arvo_schema_check(rule->schema, data.root, cli_arena(), &report, &err);
-    if (st == ARVO_OK)
-        st = arvo_schema_normalise(rule->schema, data.root, cli_arena(), &normal, &err);
+    arvo_status st = arvo_schema_normalise(rule->schema, data.root, cli_arena(), &normal, &err);
+    if (st == ARVO_E_INVALID)
+        st = arvo_schema_explain(rule->schema, data.root, cli_arena(), &report, &err);
     if (st == ARVO_E_INVALID && report.count > 0) {
         if (opts->json)
             cli_issues_print_json(&report);

@@ -568,3 +568,15 @@ arvo_schema_normalise(
     *out = result;
     return ARVO_OK;
 }
+
+arvo_status
+arvo_schema_explain(
+    const arvo_schema *schema, const arvo_json *value, arvo_arena *arena,
+    arvo_schema_report *report, arvo_error *err)
+{
+    ARVO_ASSERT(report != NULL);
+    const arvo_json *ignored = NULL;
+    *report = (arvo_schema_report){ 0 };
+    const arvo_status st = arvo_schema_normalise(schema, value, arena, &ignored, err);
+    return st == ARVO_E_INVALID ? explain(schema, value, arena, true, report, err) : st;
+}

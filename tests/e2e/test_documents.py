@@ -95,6 +95,13 @@ class Contracts(Case):
             '{"valid":true,"dataschema":"#/services/payment/2.0.0","data":{"orderId":"o","amount":5,"currency":"EUR"}}\n',
         )
 
+    def test_validate_accepts_what_a_workflow_accepts(self):
+        accepts = {"type": "object", "properties": {"a": {"default": 1}, "b": {"type": "integer"}}, "required": ["a", "b"]}
+        contract = self.write("d.json", {"kind": "contract", "uri": "#/d", "type": "com.a.b", "versions": {"1.0.0": {"accepts": accepts}}})
+        valid = self.ok("contract", "validate", contract, "--type", "com.a.b", "--json", stdin='{"b": 2}').json()
+        self.assertEqual(valid["data"], {"a": 1, "b": 2})
+        self.fails(1, "contract", "validate", contract, "--type", "com.a.b", stdin="{}", says="/b: is missing")
+
     def test_validate_goes_by_the_version(self):
         data = self.write("data.yaml", "orderId: o\namount: 5\n")
         result = self.ok("contract", "validate", self.contract, "--type", "com.payment.charge", "--version", "1.0.0", "--data", data)

@@ -273,6 +273,27 @@ test_schema_normalise__leaves_no_scratch(void **state)
     arvo_schema_free(schema);
 }
 
+static void
+test_schema_explain__misses_no_key_that_has_a_default(void **state)
+{
+    (void)state;
+    arvo_schema *schema = NULL;
+    assert_int_equal(
+        arvo_schema_compile(
+            json("{'properties':{'a':{'default':1},'b':{'type':'integer'}},'required':['a','b']}"),
+            NULL, &schema, NULL),
+        ARVO_OK);
+    arvo_schema_report report = { 0 };
+    arvo_error err = { 0 };
+    assert_int_equal(arvo_schema_explain(schema, json("{}"), arena, &report, &err), ARVO_E_INVALID);
+    assert_int_equal(report.count, 1);
+    assert_true(arvo_str_is(report.issues[0].path, "/b"));
+    assert_string_equal(err.text, "/b: is missing (expected integer)");
+    assert_int_equal(arvo_schema_explain(schema, json("{'b':1}"), arena, &report, NULL), ARVO_OK);
+    assert_int_equal(report.count, 0);
+    arvo_schema_free(schema);
+}
+
 /* ---- No malloc ------------------------------------------------------------ */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -368,6 +389,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_schema_normalise__check_alone_knows_no_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__is_idempotent, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_schema_explain__misses_no_key_that_has_a_default, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__leaves_no_scratch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_normalise__calls_no_malloc, setup, teardown),
     };
