@@ -2,28 +2,28 @@
 
 _arvo_options() {
     case "$1" in
-    run) echo "--event --store --follow --json --metrics-file --trace --violations --help" ;;
-    work) echo "--store --threads --claim-ms --lease-ms --attempts --metrics --mocks --no-mocks --until-idle --json --help" ;;
-    "machine check") echo "--json --sarif --strict --help" ;;
-    "machine simulate") echo "--events --input --snapshot --app --persist --help" ;;
-    "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --help" ;;
-    "machine paths") echo "--machine --json --help" ;;
+    run) echo "--event --store --follow --json --metrics-file --trace --violations --remotes --help" ;;
+    work) echo "--store --threads --claim-ms --lease-ms --attempts --metrics --mocks --no-mocks --until-idle --json --remotes --help" ;;
+    "machine check") echo "--json --sarif --strict --remotes --help" ;;
+    "machine simulate") echo "--events --input --snapshot --app --persist --remotes --help" ;;
+    "machine diagram") echo "--machine --output --format --direction --snapshot --store --subject --app --remotes --help" ;;
+    "machine paths") echo "--machine --json --remotes --help" ;;
     "machine import") echo "--output --help" ;;
     "machine export") echo "--machine --output --help" ;;
-    "contract check") echo "--json --help" ;;
-    "contract example") echo "--type --version --invalid --minimal --seed --json --help" ;;
-    "contract diff") echo "--strict --all --json --markdown --help" ;;
-    "contract docs") echo "--output --html --help" ;;
-    "contract export") echo "--uri --asyncapi --help" ;;
-    "contract import") echo "--uri --help" ;;
-    "contract validate") echo "--type --version --data --json --help" ;;
+    "contract check") echo "--json --remotes --help" ;;
+    "contract example") echo "--type --version --invalid --minimal --seed --json --remotes --help" ;;
+    "contract diff") echo "--strict --all --json --markdown --remotes --help" ;;
+    "contract docs") echo "--output --html --remotes --help" ;;
+    "contract export") echo "--uri --asyncapi --remotes --help" ;;
+    "contract import") echo "--uri --remotes --help" ;;
+    "contract validate") echo "--type --version --data --json --remotes --help" ;;
     "schema validate") echo "--draft --format --remotes --output --json --help" ;;
     "event new")
         echo "--type --source --subject --data --to --app --version --init --reply-to --dataschema --redirectto" \
-            "--accesscontrol --executionunits --id --time --parentid --ext --pretty --help"
+            "--accesscontrol --executionunits --id --time --parentid --ext --pretty --remotes --help"
         ;;
-    "event validate") echo "--app --json --help" ;;
-    "event send") echo "--store --app --json --help" ;;
+    "event validate") echo "--app --json --remotes --help" ;;
+    "event send") echo "--store --app --json --remotes --help" ;;
     "subject new") echo "--name --version --id --domain --meta --initiator --help" ;;
     "subject child") echo "--name --version --id --domain --meta --help" ;;
     "subject decode") echo "--json --help" ;;
@@ -41,8 +41,8 @@ _arvo_options() {
             "--json --help"
         ;;
     support-bundle) echo "--store --output --with-data --help" ;;
-    sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --help" ;;
-    bench) echo "--events --event --store --json --help" ;;
+    sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --remotes --help" ;;
+    bench) echo "--events --event --store --json --remotes --help" ;;
     esac
 }
 

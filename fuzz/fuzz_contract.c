@@ -1,5 +1,6 @@
-/* Contract documents, as YAML or JSON. Law: a set holds what it took, by every
- * name it goes by, and nothing of what it refused. */
+/* Contract documents, as YAML or JSON; document i of the stream is also the schema "http://f/i".
+ * Laws: a set holds what it took, by every name it goes by, and nothing of what it refused; the
+ * schema of a rule, with what it refers to inside it, is a schema in turn. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,34 @@
         if (!(condition))                                                                          \
             abort();                                                                               \
     } while (0)
+
+static arvo_status
+document_find(void *self, arvo_str uri, const arvo_json **out, arvo_error *err)
+{
+    const arvo_document_list *const list = self;
+    (void)err;
+    const arvo_str prefix = ARVO_STR("http://f/");
+    if (uri.len != prefix.len + 1 || !arvo_str_starts(uri, prefix))
+        return ARVO_E_NOT_FOUND;
+    const size_t i = (size_t)(unsigned char)uri.ptr[prefix.len] - '0';
+    if (i >= list->count)
+        return ARVO_E_NOT_FOUND;
+    *out = list->items[i].root;
+    return ARVO_OK;
+}
+
+static void
+rule_check(const arvo_contract *contract, arvo_document_list *list)
+{
+    const arvo_event_rule *const rule = &arvo_contract_version_at(contract, 0)->accepts;
+    const arvo_schema_opts opts = { .additional = arvo_contract_additional(contract),
+                                    .find = document_find,
+                                    .find_self = list };
+    arvo_schema *schema = NULL;
+    const arvo_status st = arvo_schema_compile(rule->schema_json, &opts, &schema, NULL);
+    CHECK(st == ARVO_OK || st == ARVO_E_TOO_BIG);
+    arvo_schema_free(schema);
+}
 
 static void
 contract_check(const arvo_contracts *contracts, const arvo_contract *contract)
@@ -47,16 +76,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (arvo_document_parse(
             ARVO_STR("-"), (arvo_str){ (const char *)data, size }, arena, &list, NULL) != ARVO_OK)
         list.count = 0;
+    arvo_contracts_find_from(contracts, document_find, &list);
     for (size_t i = 0; i < list.count && i < 16; i++) {
         const size_t before = arvo_contracts_count(contracts);
         const arvo_contract *contract = NULL;
         arvo_error err = { 0 };
         const arvo_status st = arvo_contracts_add(contracts, &list.items[i], &contract, &err);
         CHECK(arvo_contracts_count(contracts) == before + (st == ARVO_OK));
-        if (st == ARVO_OK)
+        if (st == ARVO_OK) {
             contract_check(contracts, contract);
-        else
-            CHECK(strncmp(err.text, "-:", 2) == 0 && err.line >= 1);
+            rule_check(contract, &list);
+        } else {
+            CHECK(
+                (strncmp(err.text, "-:", 2) == 0 && err.line >= 1) ||
+                strncmp(err.text, "http://f/", 9) == 0);
+        }
     }
     arvo_contracts_unref(contracts);
     arvo_arena_free(arena);

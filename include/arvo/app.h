@@ -17,6 +17,9 @@ typedef struct arvo_app arvo_app;
 typedef struct arvo_app_opts {
     const arvo_guard_def *guards;   /* functions that machines may name; NULL: none */
     const arvo_action_def *actions; /* NULL: none */
+    /* Folders of schema documents that contracts refer to; NULL: none. Borrowed for the call. A
+     * folder of the app that is one of them is left out when the app is searched through. */
+    arvo_schema_remotes *remotes;
 } arvo_app_opts;
 
 /**

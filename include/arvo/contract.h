@@ -170,6 +170,9 @@ ARVO_API ARVO_NODISCARD arvo_status arvo_schema_explain(
 typedef struct arvo_event_rule {
     arvo_str type;
     const arvo_schema *schema;
+    /* As the document has it. One that refers to other documents has them inside, under $defs by
+     * their URIs, and its references lead there; unless those use $anchor, an $id inside,
+     * $dynamicRef or another draft: then its references still lead out. */
     const arvo_json *schema_json;
 } arvo_event_rule;
 
@@ -218,10 +221,21 @@ ARVO_API arvo_contracts *arvo_contracts_ref(arvo_contracts *contracts);
 ARVO_API void arvo_contracts_unref(arvo_contracts *contracts);
 
 /**
+ * Where the schemas of contracts that are added from now on find other documents; as in
+ * arvo_schema_opts. What is found is copied into the set.
+ * @param find       NULL: there are none, as in a new set.
+ * @param find_self  Borrowed until the last call of arvo_contracts_add().
+ */
+ARVO_API void
+arvo_contracts_find_from(arvo_contracts *contracts, arvo_schema_find_fn find, void *find_self);
+
+/**
  * Add a contract document: kind contract, kind orchestrator-contract, or what arvo-core's
  * toJsonSchema() prints. Copied.
  * @return ARVO_OK, ARVO_E_INVALID, ARVO_E_UNSUPPORTED, ARVO_E_EXISTS (the URI, or the accepted
- * type), ARVO_E_TOO_BIG, ARVO_E_NOMEM. After a failure the set is as before.
+ * type), ARVO_E_NOT_FOUND (a schema refers to a document that is not there), ARVO_E_TOO_BIG,
+ * ARVO_E_NOMEM, or as `find` of arvo_contracts_find_from() fails. After a failure the set is as
+ * before.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_contracts_add(
     arvo_contracts *contracts, const arvo_document *document, const arvo_contract **out,

@@ -170,6 +170,11 @@ args_store(cli_args *args, const cli_option *option, const char *value, void *op
         *(int64_t *)variable = number;
         return true;
     }
+    case CLI_REMOTES: {
+        arvo_error err = { 0 };
+        return cli_remotes_map(value, &err) ||
+               args_fail(args, cli_printf("--remotes %s: %s", value, err.text));
+    }
     }
     return false;
 }

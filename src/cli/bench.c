@@ -23,6 +23,7 @@ static const cli_option bench_options[] = {
       "start event, for an app; each run gets a new subject" },
     { "store", CLI_TEXT, "URL", offsetof(struct bench_opts, store), "default memory:" },
     { "json", CLI_FLAG, NULL, offsetof(struct bench_opts, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

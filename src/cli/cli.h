@@ -31,16 +31,24 @@ int cli_fail(const arvo_error *err);
 /* ---- Commands and their options ------------------------------------------------ */
 
 typedef enum cli_kind {
-    CLI_FLAG,  /* bool */
-    CLI_TEXT,  /* const char *; the last one given wins */
-    CLI_LIST,  /* cli_list */
-    CLI_NUMBER /* int64_t, at least 1 */
+    CLI_FLAG,   /* bool */
+    CLI_TEXT,   /* const char *; the last one given wins */
+    CLI_LIST,   /* cli_list */
+    CLI_NUMBER, /* int64_t, at least 1 */
+    CLI_REMOTES /* DIR=URL, mapped at once: see cli_remotes(); no variable */
 } cli_kind;
 
 typedef struct cli_list {
     const char **items;
     size_t count;
 } cli_list;
+
+/* The row of verbs whose schemas may refer to other documents. */
+#define CLI_REMOTES_OPTION                                                                         \
+    {                                                                                              \
+        "remotes", CLI_REMOTES, "DIR=URL", 0,                                                      \
+            "a folder that stands for the URIs below URL; may be given again"                      \
+    }
 
 /* Tables end with a row whose name is NULL. */
 typedef struct cli_option {
@@ -117,6 +125,11 @@ const char *cli_printf(const char *format, ...) ARVO_PRINTF(1, 2);
 const char *cli_cstr(arvo_str text);
 
 /* ---- Input files ------------------------------------------------------------------ */
+
+/** The folders of --remotes, for what loads schemas; NULL: none was given. */
+arvo_schema_remotes *cli_remotes(void);
+/** Map one of them, DIR=URL. False: `err` says why. */
+bool cli_remotes_map(const char *given, arvo_error *err);
 
 /** The one document of a JSON or YAML file; "-" is standard input. False: said why. */
 bool cli_document_load(const char *path, arvo_document *out);

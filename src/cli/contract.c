@@ -11,6 +11,7 @@ struct contract_opts {
 
 static const cli_option contract_check_options[] = {
     { "json", CLI_FLAG, NULL, offsetof(struct contract_opts, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 
@@ -22,6 +23,7 @@ static const cli_option contract_validate_options[] = {
     { "data", CLI_TEXT, "FILE", offsetof(struct contract_opts, data),
       "the data, JSON or YAML; default -, standard input" },
     { "json", CLI_FLAG, NULL, offsetof(struct contract_opts, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -21,11 +21,13 @@ static const cli_option contract_export_options[] = {
     { "uri", CLI_TEXT, "URI", offsetof(struct convert_opts, uri), "only this contract" },
     { "asyncapi", CLI_FLAG, NULL, offsetof(struct convert_opts, asyncapi),
       "one AsyncAPI 3 document of all" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 
 static const cli_option contract_import_options[] = {
     { "uri", CLI_TEXT, "URI", offsetof(struct convert_opts, uri), "only this contract" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -23,6 +23,7 @@ static const cli_option contract_diff_options[] = {
     { "all", CLI_FLAG, NULL, offsetof(struct diff_opts, all), "show what did not change, too" },
     { "json", CLI_FLAG, NULL, offsetof(struct diff_opts, json), "one JSON object" },
     { "markdown", CLI_FLAG, NULL, offsetof(struct diff_opts, markdown), "for a pull request" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -16,6 +16,7 @@ static const cli_option contract_docs_options[] = {
       "(or -o) where to; default standard output", 'o' },
     { "html", CLI_FLAG, NULL, offsetof(struct docs_opts, html),
       "HTML; default when FILE ends in .html" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -23,6 +23,7 @@ static const cli_option contract_example_options[] = {
     { "seed", CLI_NUMBER, "N", offsetof(struct example_opts, seed),
       "another number makes other data; the same, the same" },
     { "json", CLI_FLAG, NULL, offsetof(struct example_opts, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -43,6 +43,7 @@ static const cli_option event_new_options[] = {
     { "ext", CLI_LIST, "KEY=VALUE", offsetof(struct event_opts, ext),
       "an extension; VALUE is JSON or else text; may be given several times" },
     { "pretty", CLI_FLAG, NULL, offsetof(struct event_opts, pretty), "over several lines" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 
@@ -50,6 +51,7 @@ static const cli_option event_validate_options[] = {
     { "app", CLI_LIST, "APP", offsetof(struct event_opts, apps),
       "check its data too, against the contracts there" },
     { "json", CLI_FLAG, NULL, offsetof(struct event_opts, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 
@@ -373,6 +375,7 @@ static const cli_option event_send_options[] = {
     { "app", CLI_LIST, "APP", offsetof(struct send_opts, apps),
       "check its data first, against the contracts there" },
     { "json", CLI_FLAG, NULL, offsetof(struct send_opts, json), "one JSON object per event" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static arvo_arena *arena;
+static arvo_schema_remotes *remotes;
 
 arvo_arena *
 cli_arena(void)
@@ -24,7 +25,9 @@ cli_arena(void)
 void
 cli_arena_free(void)
 {
+    arvo_schema_remotes_free(remotes);
     arvo_arena_free(arena);
+    remotes = NULL;
     arena = NULL;
 }
 
@@ -35,6 +38,30 @@ cli_check_memory(void)
         fputs("arvo: out of memory\n", stderr);
         exit(CLI_TRANSACTION);
     }
+}
+
+arvo_schema_remotes *
+cli_remotes(void)
+{
+    return remotes;
+}
+
+bool
+cli_remotes_map(const char *given, arvo_error *err)
+{
+    const char *const equals = strchr(given, '=');
+    if (equals == NULL) {
+        (void)arvo_error_set(err, ARVO_E_INVALID, ARVO_NO_OFFSET, "must be DIR=URL");
+        return false;
+    }
+    if (remotes == NULL)
+        remotes = arvo_schema_remotes_new(NULL);
+    if (remotes == NULL) {
+        fputs("arvo: out of memory\n", stderr);
+        exit(CLI_TRANSACTION);
+    }
+    const arvo_str folder = { given, (size_t)(equals - given) };
+    return arvo_schema_remotes_map(remotes, folder, arvo_str_from(equals + 1), err) == ARVO_OK;
 }
 
 /* A descriptor to its end, as far as a document may be long. */
@@ -194,9 +221,10 @@ app_say_empty(const char *const *paths, size_t count, arvo_error *err)
 bool
 cli_app_findings(cli_args *args, arvo_check *check, arvo_app **out, int *exit_code)
 {
+    const arvo_app_opts opts = { .remotes = cli_remotes() };
     arvo_error err = { 0 };
     const arvo_status st =
-        arvo_app_check(args->operands, args->operand_count, NULL, check, out, &err);
+        arvo_app_check(args->operands, args->operand_count, &opts, check, out, &err);
     if (st == ARVO_OK && (*out == NULL || !app_is_empty(*out)))
         return true;
     if (st == ARVO_OK)
@@ -209,8 +237,9 @@ cli_app_findings(cli_args *args, arvo_check *check, arvo_app **out, int *exit_co
 arvo_app *
 cli_app_try(const char *const *paths, size_t count, arvo_error *err)
 {
+    const arvo_app_opts opts = { .remotes = cli_remotes() };
     arvo_app *app = NULL;
-    if (arvo_app_load(paths, count, NULL, &app, err) != ARVO_OK)
+    if (arvo_app_load(paths, count, &opts, &app, err) != ARVO_OK)
         return NULL;
     if (!app_is_empty(app))
         return app;
@@ -249,6 +278,8 @@ cli_contracts_load(const cli_list *apps, const arvo_document_list *documents)
     } else {
         contracts = arvo_contracts_new(NULL);
     }
+    if (contracts != NULL && cli_remotes() != NULL)
+        arvo_contracts_find_from(contracts, arvo_schema_remotes_find, cli_remotes());
     for (size_t i = 0; i < documents->count && contracts != NULL; i++) {
         if (cli_document_is(&documents->items[i], "machine") ||
             cli_document_is(&documents->items[i], "mock"))

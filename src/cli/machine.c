@@ -14,6 +14,7 @@ static const cli_option machine_check_options[] = {
       "the findings as SARIF 2.1.0, for CI" },
     { "strict", CLI_FLAG, NULL, offsetof(struct machine_check_opts, strict),
       "warnings count as errors" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -30,6 +30,7 @@ static const cli_option diagram_options[] = {
       "with --subject: light up the states of an instance in this store", 0 },
     { "subject", CLI_TEXT, "SUBJECT", offsetof(struct diagram_opts, subject),
       "the instance: its subject or its execution id", 0 },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

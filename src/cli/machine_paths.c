@@ -11,6 +11,7 @@ static const cli_option paths_options[] = {
     { "json", CLI_FLAG, NULL, offsetof(struct paths_opts, json), "one JSON object", 0 },
     { "machine", CLI_TEXT, "ID[@VERSION]", offsetof(struct paths_opts, machine),
       "which machine, where FILE holds several", 0 },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -34,6 +34,7 @@ static const cli_option run_options[] = {
       "draw at the end what took how long: the tree of spans, over time" },
     { "violations", CLI_TEXT, "MODE", offsetof(struct run_opts, violations),
       "event (default): a contract violation is answered by an error event; return: it fails" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -5,7 +5,6 @@
 struct schema_opts {
     const char *draft;
     const char *output;
-    cli_list remotes;
     bool format;
     bool json;
 };
@@ -15,8 +14,7 @@ static const cli_option schema_validate_options[] = {
       "7 or 2020-12, for a schema without $schema; default 2020-12" },
     { "format", CLI_FLAG, NULL, offsetof(struct schema_opts, format),
       "refuse strings that are not what `format` says" },
-    { "remotes", CLI_LIST, "DIR=URL", offsetof(struct schema_opts, remotes),
-      "a folder that stands for the URIs below URL; may be given again" },
+    CLI_REMOTES_OPTION,
     { "output", CLI_TEXT, "FORM", offsetof(struct schema_opts, output),
       "the standard's flag, basic or detailed, as JSON" },
     { "json", CLI_FLAG, NULL, offsetof(struct schema_opts, json), "one JSON object" },
@@ -32,26 +30,6 @@ word_find(const char *option, const char *given, const char *const *words, const
             return i;
     cli_error("schema validate: --%s %s: must be %s", option, given, rule);
     return -1;
-}
-
-/* DIR=URL of each --remotes. */
-static bool
-remotes_map(const cli_list *given, arvo_schema_remotes *remotes)
-{
-    for (size_t i = 0; i < given->count; i++) {
-        const char *const equals = strchr(given->items[i], '=');
-        arvo_error err = { 0 };
-        if (equals == NULL) {
-            cli_error("schema validate: --remotes %s: must be DIR=URL", given->items[i]);
-            return false;
-        }
-        const arvo_str folder = { given->items[i], (size_t)(equals - given->items[i]) };
-        if (arvo_schema_remotes_map(remotes, folder, arvo_str_from(equals + 1), &err) != ARVO_OK) {
-            cli_error("schema validate: --remotes %s: %s", given->items[i], err.text);
-            return false;
-        }
-    }
-    return true;
 }
 
 void
@@ -96,21 +74,21 @@ schema_check(
 
 static int
 schema_validate(
-    const struct schema_opts *opts, const arvo_document *document, const arvo_json *value,
-    arvo_schema_remotes *remotes)
+    const struct schema_opts *opts, const arvo_document *document, const arvo_json *value)
 {
     static const char *const drafts[] = { "2020-12", "7", NULL };
     static const char *const outputs[] = { "flag", "basic", "detailed", NULL };
     const int draft = word_find("draft", opts->draft, drafts, "7 or 2020-12");
     const int output = word_find("output", opts->output, outputs, "flag, basic or detailed");
-    if (draft < 0 || output < 0 || !remotes_map(&opts->remotes, remotes))
+    if (draft < 0 || output < 0)
         return CLI_USAGE;
     const arvo_schema_opts schema_opts = { .document = document,
                                            .pointer = ARVO_STR(""),
                                            .draft = (arvo_schema_draft)draft,
                                            .formats = opts->format,
-                                           .find = arvo_schema_remotes_find,
-                                           .find_self = remotes };
+                                           .find = cli_remotes() != NULL ? arvo_schema_remotes_find
+                                                                         : NULL,
+                                           .find_self = cli_remotes() };
     arvo_schema *schema = NULL;
     arvo_error err = { 0 };
     if (arvo_schema_compile(document->root, &schema_opts, &schema, &err) != ARVO_OK) {
@@ -133,14 +111,7 @@ schema_validate_run(cli_args *args)
     if (!cli_document_load(args->operands[0], &document) ||
         !cli_document_load(args->operands[1], &instance))
         return CLI_USAGE;
-    arvo_schema_remotes *remotes = arvo_schema_remotes_new(NULL);
-    if (remotes == NULL) {
-        cli_error("schema validate: out of memory");
-        return CLI_TRANSACTION;
-    }
-    const int exit_code = schema_validate(&opts, &document, instance.root, remotes);
-    arvo_schema_remotes_free(remotes);
-    return exit_code;
+    return schema_validate(&opts, &document, instance.root);
 }
 
 const cli_command cli_schema_validate = {

@@ -43,6 +43,7 @@ static const cli_option sim_options[] = {
     { "expect", CLI_LIST, "EXPR", offsetof(struct sim_opts, expect),
       "what must hold of a workflow that has ended, MACHINE: EXPR or EXPR; may be repeated" },
     { "json", CLI_FLAG, NULL, offsetof(struct sim_opts, json), "one JSON object, as said above" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

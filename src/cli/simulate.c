@@ -21,6 +21,7 @@ static const cli_option simulate_options[] = {
       "where the machine's contracts are, if not in FILE" },
     { "persist", CLI_FLAG, NULL, offsetof(struct simulate_opts, persist),
       "print the persisted snapshot as the last line" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

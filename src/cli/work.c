@@ -45,6 +45,7 @@ static const cli_option work_options[] = {
     { "metrics", CLI_TEXT, "ADDRESS", offsetof(struct work_opts, metrics),
       "serve metrics there over HTTP, for Prometheus: 127.0.0.1:9464" },
     { "json", CLI_FLAG, NULL, offsetof(struct work_opts, json), "one line per delivery" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 

@@ -265,6 +265,14 @@ contracts_insert(
     return ARVO_OK;
 }
 
+void
+arvo_contracts_find_from(arvo_contracts *contracts, arvo_schema_find_fn find, void *find_self)
+{
+    ARVO_ASSERT(contracts != NULL);
+    contracts->find = find;
+    contracts->find_self = find_self;
+}
+
 arvo_status
 arvo_contracts_add(
     arvo_contracts *contracts, const arvo_document *document, const arvo_contract **out,

@@ -182,7 +182,9 @@ rule_compile(
     const arvo_schema_opts opts = { .allocator = reader->set->allocator,
                                     .additional = reader->additional,
                                     .document = reader->document,
-                                    .pointer = pointer };
+                                    .pointer = pointer,
+                                    .find = reader->set->find,
+                                    .find_self = reader->set->find_self };
     contract_schema *const owned = arvo__arena_alloc(reader->arena, sizeof(*owned));
     if (owned == NULL)
         return arvo__nomem(reader->err);
@@ -191,8 +193,10 @@ rule_compile(
         return st;
     owned->next = reader->contract->schemas;
     reader->contract->schemas = owned;
-    *out = (arvo_event_rule){ .type = type, .schema = owned->schema, .schema_json = schema };
-    return ARVO_OK;
+    const arvo_json *const whole =
+        arvo__schema_bundle(schema, opts.find, opts.find_self, reader->arena);
+    *out = (arvo_event_rule){ .type = type, .schema = owned->schema, .schema_json = whole };
+    return whole != NULL ? ARVO_OK : arvo__nomem(reader->err);
 }
 
 static arvo_status

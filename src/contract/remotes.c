@@ -1,12 +1,13 @@
 /* Folders of schema documents that stand for URLs. */
 
-#include <sys/stat.h>
-
+#include "contract/remotes.h"
 #include "contract/schema.h"
 
 typedef struct remotes_folder {
     arvo_str folder;
     arvo_str url; /* without a slash at the end */
+    dev_t device; /* which folder it is, by whatever name */
+    ino_t inode;
     struct remotes_folder *next;
 } remotes_folder;
 
@@ -72,9 +73,22 @@ arvo_schema_remotes_map(
         arvo_arena_rewind(remotes->arena, mark);
         return arvo__fail(err, ARVO_E_IO, "%.*s: no such folder", ARVO_FMT(folder));
     }
-    *made = (remotes_folder){ .folder = own_folder, .url = own_url, .next = remotes->folders };
+    *made = (remotes_folder){ .folder = own_folder,
+                              .url = own_url,
+                              .device = info.st_dev,
+                              .inode = info.st_ino,
+                              .next = remotes->folders };
     remotes->folders = made;
     return ARVO_OK;
+}
+
+bool
+arvo__schema_remotes_has(const arvo_schema_remotes *remotes, const struct stat *info)
+{
+    const remotes_folder *f = remotes != NULL ? remotes->folders : NULL;
+    while (f != NULL && (f->device != info->st_dev || f->inode != info->st_ino))
+        f = f->next;
+    return f != NULL;
 }
 
 static const remotes_folder *

@@ -296,6 +296,22 @@ arvo__link_add(
     return ARVO_OK;
 }
 
+/* Says how to map the folder that could hold it; nothing is fetched. */
+static arvo_status
+document_missing(schema_compiler *compiler, const schema_link *link, arvo_str uri)
+{
+    const char *const slash = memrchr(uri.ptr, '/', uri.len);
+    const arvo_str url = { uri.ptr, slash != NULL ? (size_t)(slash - uri.ptr) : 0 };
+    const arvo__uri parts = arvo__uri_split(url);
+    const bool may_be_mapped = parts.scheme.ptr != NULL && parts.query.ptr == NULL;
+    return arvo__schema_fail(
+        compiler, link->node, link->keyword, ARVO_E_NOT_FOUND,
+        "\"%.*s\" means \"%.*s\", which is not there; documents are read from mapped folders "
+        "only%s%.*s",
+        ARVO_FMT(link->reference), ARVO_FMT(uri), may_be_mapped ? ": --remotes DIR=" : "",
+        ARVO_FMT(may_be_mapped ? url : ARVO_STR("")));
+}
+
 /* Take in the document that a reference is about. */
 static arvo_status
 document_load(schema_compiler *compiler, const schema_link *link, arvo_str uri)
@@ -308,11 +324,7 @@ document_load(schema_compiler *compiler, const schema_link *link, arvo_str uri)
             st = compiler->opts->find(compiler->opts->find_self, uri, &json, compiler->err);
     }
     if (st == ARVO_E_NOT_FOUND)
-        return arvo__schema_fail(
-            compiler, link->node, link->keyword, st,
-            "\"%.*s\" means \"%.*s\", which is not there; documents are read from mapped folders "
-            "only",
-            ARVO_FMT(link->reference), ARVO_FMT(uri));
+        return document_missing(compiler, link, uri);
     if (st != ARVO_OK)
         return st;
     const schema_node *root = NULL;

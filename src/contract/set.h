@@ -46,6 +46,8 @@ struct arvo_contracts {
     uint32_t *by_type;
     arvo_schema *system_error;
     const arvo_json *system_error_json;
+    arvo_schema_find_fn find; /* documents that schemas refer to; NULL: there are none */
+    void *find_self;
 };
 
 /* Read a contract document into the set's arena. The contract is not in the set yet; after a

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "contract/remotes.h"
 #include "orchestrator/app.h"
 
 #define APP_DIRECTORY_DEPTH_MAX 32u
@@ -74,13 +75,16 @@ static arvo_status
 app_load_path(arvo_app *app, const char *path, bool is_named, unsigned depth, arvo_error *err);
 
 static arvo_status
-app_load_directory(arvo_app *app, const char *path, unsigned depth, arvo_error *err)
+app_load_directory(
+    arvo_app *app, const char *path, const struct stat *info, unsigned depth, arvo_error *err)
 {
     if (depth >= APP_DIRECTORY_DEPTH_MAX)
         return arvo__fail(
             err, ARVO_E_TOO_BIG,
             "%s: directories are nested more than %u deep: does a link lead back?", path,
             APP_DIRECTORY_DEPTH_MAX);
+    if (arvo__schema_remotes_has(app->remotes, info))
+        return ARVO_OK;
     struct dirent **entries = NULL;
     const int count = scandir(path, &entries, app_keep_entry, app_compare_entries);
     if (count < 0)
@@ -108,7 +112,7 @@ app_load_path(arvo_app *app, const char *path, bool is_named, unsigned depth, ar
     if (stat(path, &info) != 0)
         return arvo__fail(err, ARVO_E_IO, "%s: there is no such file or directory", path);
     if (S_ISDIR(info.st_mode))
-        return app_load_directory(app, path, depth, err);
+        return app_load_directory(app, path, &info, depth, err);
     if (!is_named && !app_is_document_name(path))
         return ARVO_OK;
     if (!is_named && !S_ISREG(info.st_mode))
@@ -229,6 +233,14 @@ arvo__app_make_room(arvo_app *app)
     return app->kinds != NULL && app->machines != NULL && app->mocks != NULL;
 }
 
+/* They are borrowed for the call that puts the app together. */
+void
+arvo__app_forget_remotes(arvo_app *app)
+{
+    app->remotes = NULL;
+    arvo_contracts_find_from(app->contracts, NULL, NULL);
+}
+
 /* Contracts first, then what refers to them. */
 static arvo_status
 app_link(arvo_app *app, const arvo_app_opts *opts, arvo_error *err)
@@ -242,17 +254,24 @@ app_link(arvo_app *app, const arvo_app_opts *opts, arvo_error *err)
         for (size_t i = 0; i < app->document_count && st == ARVO_OK; i++)
             if (app->kinds[i] == kind)
                 st = app_add(app, app->documents[i], opts, kind, err);
+    arvo__app_forget_remotes(app);
     return st;
 }
 
 arvo_status
-arvo__app_read(const char *const *paths, size_t path_count, arvo_app **out, arvo_error *err)
+arvo__app_read(
+    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
+    arvo_error *err)
 {
     arvo_app *app = arvo__calloc(NULL, 1, sizeof(*app));
     if (app == NULL)
         return arvo__nomem(err);
     app->arena = arvo_arena_new(NULL);
     app->contracts = arvo_contracts_new(NULL);
+
+    app->remotes = opts != NULL ? opts->remotes : NULL;
+    if (app->contracts != NULL && app->remotes != NULL)
+        arvo_contracts_find_from(app->contracts, arvo_schema_remotes_find, app->remotes);
 
     arvo_status st = app->arena != NULL && app->contracts != NULL ? ARVO_OK : arvo__nomem(err);
     for (size_t i = 0; i < path_count && st == ARVO_OK; i++)
@@ -271,7 +290,7 @@ arvo_app_load(
 {
     ARVO_ASSERT((paths != NULL || path_count == 0) && out != NULL);
     arvo_app *app = NULL;
-    arvo_status st = arvo__app_read(paths, path_count, &app, err);
+    arvo_status st = arvo__app_read(paths, path_count, opts, &app, err);
     if (st != ARVO_OK)
         return st;
     st = app_link(app, opts, err);

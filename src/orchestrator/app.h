@@ -12,6 +12,7 @@ typedef enum app_kind { APP_CONTRACT, APP_MACHINE, APP_MOCK, APP_KIND_COUNT } ap
 struct arvo_app {
     arvo_arena *arena;
     arvo_contracts *contracts;
+    arvo_schema_remotes *remotes;    /* while it is put together */
     const arvo_document **documents; /* growing, in the arena */
     size_t document_count;
     size_t document_cap;
@@ -24,8 +25,12 @@ struct arvo_app {
 };
 
 /* An app whose documents are read and not yet looked at. ARVO_E_IO, ARVO_E_MALFORMED, ... */
-arvo_status
-arvo__app_read(const char *const *paths, size_t path_count, arvo_app **out, arvo_error *err);
+arvo_status arvo__app_read(
+    const char *const *paths, size_t path_count, const arvo_app_opts *opts, arvo_app **out,
+    arvo_error *err);
+
+/* Once its contracts are read. */
+void arvo__app_forget_remotes(arvo_app *app);
 
 /* Room for as many of each as there are documents; false: out of memory. */
 bool arvo__app_make_room(arvo_app *app);

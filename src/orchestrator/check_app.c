@@ -296,10 +296,11 @@ arvo_app_check(
 {
     ARVO_ASSERT((paths != NULL || path_count == 0) && check != NULL);
     app_check c = { .check = check, .opts = opts };
-    arvo_status st = arvo__app_read(paths, path_count, &c.app, err);
+    arvo_status st = arvo__app_read(paths, path_count, opts, &c.app, err);
     if (st != ARVO_OK)
         return st;
     st = check_all(&c, err);
+    arvo__app_forget_remotes(c.app);
     arvo__check_sort(check);
     check->knows_stripping = false; /* what it knows is of this app, and in its memory */
     check->stripping_count = 0;

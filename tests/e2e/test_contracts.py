@@ -2,6 +2,7 @@
 """contract example, diff, docs, export and import."""
 
 import json
+import os
 
 from harness import PURCHASE, Case, main
 
@@ -308,6 +309,82 @@ class Convert(Case):
         self.fails(2, "contract", "import", self.path("absent.json"), says=["absent.json"])
         self.fails(2, "contract", "import", self.write("wrong.json", {"uri": "#/a", "versions": [{}]}), says=["wrong.json"])
         self.fails(2, "contract", "import", self.write("list.json", "[1]"), says=["list.json"])
+
+
+class Remotes(Case):
+    """Contracts whose schemas refer to documents of a mapped folder."""
+
+    URL = "https://shop.example"
+
+    def setUp(self):
+        super().setUp()
+        self.write("app/schemas/money", {
+            "type": "object", "required": ["amount", "currency"],
+            "properties": {"amount": {"type": "integer", "minimum": 1}, "currency": {"$ref": "codes.json#/$defs/currency"}},
+        })
+        self.write("app/schemas/codes.json", {"$defs": {"currency": {"enum": ["EUR", "USD"], "default": "EUR"}}})
+        self.write("app/pay.json", self.contract({"price": {"$ref": f"{self.URL}/money"}}))
+        self.app = self.path("app")
+        self.mapped = ("--remotes", f"{self.path('app/schemas')}={self.URL}")
+
+    @staticmethod
+    def contract(properties):
+        accepts = {"type": "object", "properties": properties, "required": list(properties)}
+        return {"kind": "contract", "uri": "#/services/payment", "type": TYPE, "versions": {"1.0.0": {"accepts": accepts}}}
+
+    def test_every_verb_of_contracts(self):
+        data = '{"price": {"amount": 3, "more": 1}}'
+        valid = self.ok("contract", "validate", self.app, "--type", TYPE, "--json", *self.mapped, stdin=data).json()
+        self.assertEqual(valid["data"], {"price": {"amount": 3, "currency": "EUR"}})
+        refused = self.fails(1, "contract", "validate", self.app, "--type", TYPE, *self.mapped, stdin='{"price": {"amount": 0}}')
+        self.assertIn("/price/amount: expected a number at least 1", refused.err)
+        made = self.ok("contract", "example", self.app, "--type", TYPE, *self.mapped).out
+        self.ok("contract", "validate", self.app, "--type", TYPE, *self.mapped, stdin=made)
+        broken = self.ok("contract", "example", self.app, "--type", TYPE, "--invalid", "--json", *self.mapped).json()
+        rules = {item["rule"] for item in broken["invalid"] if "data" in item}
+        self.assertIn("/$defs/https:~1~1shop.example~1money/properties/amount/minimum", rules)
+        self.assertIn("price.amount", self.ok("contract", "docs", self.app, *self.mapped).out)
+        self.ok("contract", "check", self.app, *self.mapped)
+        self.ok("machine", "check", self.app, *self.mapped)
+        event = self.ok("event", "new", "--app", self.app, "--type", TYPE, "--source", "t", "--subject", "s", "--data", data, *self.mapped)
+        self.assertEqual(event.json()["data"], {"price": {"amount": 3, "currency": "EUR"}})
+
+    def test_what_is_printed_stands_alone(self):
+        for verb in ("export", "import"):
+            alone = self.write(f"{verb}.json", self.ok("contract", verb, self.app, *self.mapped).out)
+            same = self.ok("contract", "diff", alone, self.app, "--all", *self.mapped)
+            self.assertIn("unchanged", same.out)
+            self.ok("contract", "check", alone)
+
+    def test_a_change_in_the_folder_is_a_change(self):
+        self.write("next/money", {"type": "object", "properties": {"amount": {"type": "integer", "minimum": 5}}})
+        stricter = self.write("stricter.json", self.contract({"price": {"$ref": "https://next.example/money"}}))
+        result = self.arvo(
+            "contract", "diff", self.app, stricter, "--json", *self.mapped, "--remotes", f"{self.path('next')}=https://next.example"
+        )
+        self.assertEqual(result.code, 1)
+        answer = result.json()
+        self.assertEqual(answer["breaking"], 1)
+        self.assertLess(answer["changes"][0]["witness"]["data"]["price"]["amount"], 5)
+
+    def test_a_document_that_is_not_there(self):
+        os.rename(self.path("app/schemas"), self.path("schemas"))
+        self.fails(
+            1, "contract", "check", self.app,
+            says=["pay.json:", "https://shop.example/money", "which is not there", "--remotes DIR=https://shop.example"],
+        )
+        mapped = f"{self.path('schemas')}=https://other.example"
+        self.fails(1, "contract", "check", self.app, "--remotes", mapped, says=["--remotes DIR=https://shop.example"])
+        self.fails(2, "contract", "check", self.app, "--remotes", "nowhere=https://shop.example", says=["nowhere: no such folder"])
+        self.fails(2, "run", self.app, "--remotes", "nowhere", says=["must be DIR=URL"])
+
+    def test_a_folder_that_is_not_mapped_is_searched(self):
+        self.fails(1, "contract", "check", self.app, says=["codes.json", "kind must be"])
+
+    def test_documents_that_cannot_be_moved_are_still_read(self):
+        self.write("app/schemas/money", {"$ref": "#m", "$defs": {"m": {"$anchor": "m", "type": "integer"}}})
+        self.ok("contract", "validate", self.app, "--type", TYPE, *self.mapped, stdin='{"price": 3}')
+        self.fails(1, "contract", "validate", self.app, "--type", TYPE, *self.mapped, stdin='{"price": "3"}')
 
 
 class Docs(Case):

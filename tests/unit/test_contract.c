@@ -558,16 +558,140 @@ test_contract__references(void **state)
     arvo_contracts_unref(NULL);
 }
 
+/* ---- Other documents ---- */
+
+static arvo_status
+shop_find(void *self, arvo_str uri, const arvo_json **out, arvo_error *err)
+{
+    static const struct {
+        const char *uri, *text;
+    } documents[] = {
+        { "https://shop.example/a%2Fb",
+          "{'$id':'https://shop.example/a%2Fb','properties':{'n':{'$ref':'#/$defs/n'},'next':{"
+          "'$ref':'#'},'code':{'$ref':'codes'},'$ref':{'const':{'$ref':'x'}}},'$defs':{'n':{"
+          "'type':'integer','default':7}}}" },
+        { "https://shop.example/codes", "{'enum':['A','B'],'default':'A'}" },
+        { "https://shop.example/seven",
+          "{'$schema':'http://json-schema.org/draft-07/schema#','type':'integer'}" },
+        { "https://shop.example/anchors", "{'$ref':'#m','$defs':{'m':{'$anchor':'m',"
+                                          "'type':'integer'}}}" },
+    };
+    (void)err;
+    ++*(size_t *)self;
+    for (size_t i = 0; i < ARVO_COUNT_OF(documents); i++)
+        if (arvo_str_is(uri, documents[i].uri)) {
+            *out = json(documents[i].text);
+            return ARVO_OK;
+        }
+    return ARVO_E_NOT_FOUND;
+}
+
+#define REFERRING(ref)                                                                             \
+    "{'kind':'contract','uri':'#/s','type':'com.a.b','versions':{'1.0.0':{'accepts':{'type':"      \
+    "'object','properties':{'a':{'$ref':'" ref "'}},'$defs':{'own':true}}}}}"
+
+static void
+test_contract__documents_elsewhere(void **state)
+{
+    (void)state;
+    size_t calls = 0;
+    arvo_contracts_find_from(contracts, shop_find, &calls);
+    const arvo_contract *const contract = add(REFERRING("https://shop.example/a%2Fb"));
+    arvo_contracts_find_from(contracts, NULL, NULL);
+    assert_true(calls > 0);
+    const arvo_event_rule *const rule = &arvo_contract_version_at(contract, 0)->accepts;
+    assert_string_equal(
+        text_of(rule->schema_json),
+        text_of(json(
+            "{'type':'object','properties':{'a':{'$ref':'#/$defs/https:~1~1shop.example~1a%252Fb'}"
+            "},'$defs':{'own':true,'https://shop.example/a%2Fb':{'properties':{'n':{'$ref':"
+            "'#/$defs/https:~1~1shop.example~1a%252Fb/$defs/n'},'next':{'$ref':"
+            "'#/$defs/https:~1~1shop.example~1a%252Fb'},'code':{'$ref':"
+            "'#/$defs/https:~1~1shop.example~1codes'},'$ref':{'const':{'$ref':'x'}}},'$defs':{'n':"
+            "{'type':'integer','default':7}}},'https://shop.example/codes':{'enum':['A','B'],"
+            "'default':'A'}}}")));
+
+    /* It stands alone, and says the same. */
+    arvo_schema *alone = NULL;
+    assert_int_equal(arvo_schema_compile(rule->schema_json, NULL, &alone, NULL), ARVO_OK);
+    const arvo_schema *const both[] = { rule->schema, alone };
+    for (size_t i = 0; i < ARVO_COUNT_OF(both); i++) {
+        const arvo_json *out = NULL;
+        assert_int_equal(
+            arvo_schema_normalise(
+                both[i], json("{'a':{'next':{'code':'B','x':1}}}"), arena, &out, NULL),
+            ARVO_OK);
+        assert_string_equal(text_of(out), "{'a':{'n':7,'next':{'n':7,'code':'B'},'code':'A'}}");
+        assert_int_equal(
+            arvo_schema_check(both[i], json("{'a':{'code':'C'}}"), arena, NULL, NULL),
+            ARVO_E_INVALID);
+    }
+    arvo_schema_free(alone);
+}
+
+static void
+test_contract__documents_that_stay_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const cases[] = { REFERRING("https://shop.example/seven"),
+                                         REFERRING("https://shop.example/anchors"),
+                                         REFERRING("#/$defs/own") };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        size_t calls = 0;
+        arvo_contracts *const set = arvo_contracts_new(NULL);
+        arvo_contracts_find_from(set, shop_find, &calls);
+        const arvo_json *const text = json(cases[i]);
+        const arvo_document document = { .root = text, .file = ARVO_STR("-") };
+        const arvo_contract *contract = NULL;
+        arvo_error err = { 0 };
+        if (arvo_contracts_add(set, &document, &contract, &err) != ARVO_OK)
+            fail_msg("%s: %s", cases[i], err.text);
+        const arvo_json *const accepts =
+            arvo_json_get(arvo_json_get(arvo_json_get(text, "versions"), "1.0.0"), "accepts");
+        const arvo_event_rule *const rule = &arvo_contract_version_at(contract, 0)->accepts;
+        assert_true(arvo_json_equal(rule->schema_json, accepts));
+        assert_int_equal(
+            arvo_schema_check(rule->schema, json("{'a':'x'}"), arena, NULL, NULL),
+            i < 2 ? ARVO_E_INVALID : ARVO_OK);
+        arvo_contracts_unref(set);
+    }
+}
+
+static void
+test_contract__documents_that_are_nowhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        { REFERRING("https://shop.example/d/none#/x"),
+          "\"https://shop.example/d/none#/x\" means \"https://shop.example/d/none\", which is not "
+          "there; documents are read from mapped folders only: --remotes "
+          "DIR=https://shop.example/d" },
+        { REFERRING("none"), "documents are read from mapped folders only" },
+    };
+    for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
+        arvo_error err = { 0 };
+        const arvo_document document = { .root = json(cases[i].text), .file = ARVO_STR("-") };
+        assert_int_equal(arvo_contracts_add(contracts, &document, NULL, &err), ARVO_E_NOT_FOUND);
+        const char *const found = strstr(err.text, cases[i].says);
+        assert_non_null(found);
+        assert_string_equal(found, cases[i].says); /* to its end */
+    }
+}
+
 static void
 test_contract__out_of_memory(void **state)
 {
     (void)state;
     static const char service[] =
         "{\"kind\":\"contract\",\"uri\":\"#/a\",\"type\":\"com.a.b\",\"versions\":{\"1.0.0\":"
-        "{\"accepts\":{\"properties\":{\"a\":{\"pattern\":\"^x\"}}},\"emits\":{\"evt.a.b\":{}}}}}";
+        "{\"accepts\":{\"properties\":{\"a\":{\"pattern\":\"^x\"},\"b\":{\"$ref\":"
+        "\"https://shop.example/codes\"}}},\"emits\":{\"evt.a.b\":{}}}}}";
     static const char orchestrator[] =
         "{\"kind\":\"orchestrator-contract\",\"uri\":\"#/o\",\"name\":\"a\",\"versions\":"
         "{\"1.0.0\":{\"init\":{\"type\":\"object\"},\"complete\":{\"type\":\"object\"}}}}";
+    size_t calls = 0;
     bool done = false;
     for (size_t n = 0; !done; n++) {
         failing f = { .left = n };
@@ -575,6 +699,7 @@ test_contract__out_of_memory(void **state)
         arvo_contracts *const set = arvo_contracts_new(&allocator);
         arvo_status st = ARVO_E_NOMEM;
         if (set != NULL) {
+            arvo_contracts_find_from(set, shop_find, &calls);
             st = arvo_contracts_add_text(set, arvo_str_from(service), NULL, NULL);
             if (st == ARVO_OK)
                 st = arvo_contracts_add_text(set, arvo_str_from(orchestrator), NULL, NULL);
@@ -622,6 +747,9 @@ main(void)
         CASE(test_contract__duplicates),
         CASE(test_contract__many_versions),
         CASE(test_contract__references),
+        CASE(test_contract__documents_elsewhere),
+        CASE(test_contract__documents_that_stay_elsewhere),
+        CASE(test_contract__documents_that_are_nowhere),
         CASE(test_contract__out_of_memory),
     };
     return cmocka_run_group_tests_name("contract", tests, NULL, NULL);
