@@ -38,7 +38,7 @@ _arvo_options() {
     "store check" | "store migrate" | "store stats") echo "--json --help" ;;
     doctor)
         echo "--store --backup --backup-age --clock-skew-ms --dead-max --disk-free --leases-max --outbox-age --outbox-max" \
-            "--json --help"
+            "--json --remotes --help"
         ;;
     support-bundle) echo "--store --output --with-data --help" ;;
     sim) echo "--seed --seeds --processes --workflows --faults --keep --store --event --expect --json --remotes --help" ;;

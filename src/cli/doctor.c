@@ -456,6 +456,7 @@ static const cli_option doctor_options[] = {
     { "outbox-max", CLI_NUMBER, "N", offsetof(struct doctor_args, outbox_max),
       "warn when more events wait to be delivered; default 10000" },
     { "json", CLI_FLAG, NULL, offsetof(struct doctor_args, json), "one JSON object" },
+    CLI_REMOTES_OPTION,
     { 0 },
 };
 
