@@ -13,6 +13,7 @@
 #include <arvo/event.h>
 #include <arvo/example.h>
 #include <arvo/json.h>
+#include <arvo/log.h>
 #include <arvo/machine.h>
 #include <arvo/memory.h>
 #include <arvo/metrics.h>

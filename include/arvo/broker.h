@@ -101,7 +101,7 @@ typedef struct arvo_broker_opts {
     /* How long publish and resume, when there is nothing left to do, wait for what another
      * deliverer has claimed and may have died with; 0: not at all. */
     int64_t patience_ms;
-    const arvo_platform *platform;   /* for the claims' token; NULL: the system's */
+    const arvo_platform *platform;   /* for the claims' token, and its log; NULL: the system's */
     const arvo_telemetry *telemetry; /* of mocks, and handlers without their own; NULL: off */
     /* Once per published event, in order, after it was handled. Return false to stop: an event of
      * the outbox that nobody here serves is then shown again by the next resume. */
@@ -113,8 +113,8 @@ typedef struct arvo_broker arvo_broker;
 
 /**
  * @param out  Owned (arvo_broker_free()).
- * @return ARVO_OK, ARVO_E_INVALID (retry, telemetry), ARVO_E_VERSION (telemetry), ARVO_E_IO (random
- *         source), ARVO_E_NOMEM, or what the store's outbox_list said.
+ * @return ARVO_OK, ARVO_E_INVALID (retry, telemetry), ARVO_E_VERSION (telemetry, log), ARVO_E_IO
+ * (random source), ARVO_E_NOMEM, or what the store's outbox_list said.
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err);

@@ -75,7 +75,7 @@ typedef struct arvo_orchestrator_opts {
  * @param out  Owned (arvo_orchestrator_free()).
  * @return ARVO_OK, ARVO_E_INVALID (names the option: no machines, machines of different sources, a
  * version twice, a table of the wrong version or with holes, lenient_subjects other than in
- * shares_with), ARVO_E_VERSION (telemetry), ARVO_E_NOMEM.
+ * shares_with), ARVO_E_VERSION (telemetry, log), ARVO_E_NOMEM.
  */
 ARVO_API ARVO_NODISCARD arvo_status arvo_orchestrator_create(
     const arvo_orchestrator_opts *opts, arvo_orchestrator **out, arvo_error *err);
@@ -198,7 +198,7 @@ typedef struct arvo_handler_opts {
 } arvo_handler_opts;
 
 /** @return ARVO_OK, ARVO_E_NOT_FOUND (contract), ARVO_E_INVALID (a version without function, a
- * table with holes), ARVO_E_VERSION (telemetry), ARVO_E_NOMEM. */
+ * table with holes), ARVO_E_VERSION (telemetry, log), ARVO_E_NOMEM. */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_error *err);
 

@@ -1,5 +1,5 @@
-/* arvo/platform.h - the outside world of the core: clocks, randomness, UUIDs
- * and timestamps.
+/* arvo/platform.h - the outside world of the core: clocks, randomness, a log;
+ * UUIDs and timestamps.
  *
  * The core reads the time and draws random bytes only through this table, so
  * that a test can move the clock and replay a run from a seed.
@@ -14,7 +14,9 @@
 
 ARVO_BEGIN_DECLS
 
-#define ARVO_PLATFORM_OPS_VERSION 1u
+#define ARVO_PLATFORM_OPS_VERSION 2u
+
+struct arvo_log; /* arvo/log.h */
 
 typedef struct arvo_platform {
     uint32_t version;                                    /* ARVO_PLATFORM_OPS_VERSION */
@@ -22,10 +24,11 @@ typedef struct arvo_platform {
     int64_t (*monotonic_ns)(void *self);                 /* never goes back; origin arbitrary */
     bool (*random)(void *self, void *bytes, size_t len); /* false: source failed */
     void *self;
+    const struct arvo_log *log; /* who is told what happens; NULL: nobody */
 } arvo_platform;
 
-/** The operating system's clock and random source. Static. Random bytes are drawn in blocks and
- * never shared across fork(). */
+/** The operating system's clock and random source; nobody listens. Static. A copy of it may be
+ * given a log. Random bytes are drawn in blocks and never shared across fork(). */
 ARVO_API const arvo_platform *arvo_platform_system(void);
 
 #define ARVO_UUID_BYTES      ((size_t)36)

@@ -37,7 +37,7 @@ ARVO_BEGIN_DECLS
 typedef struct arvo_worker_opts {
     const arvo_allocator *allocator; /* NULL: malloc */
     arvo_memory *memory;             /* borrowed for the worker's life; with claims; required */
-    const arvo_platform *platform;   /* for the claims' tokens; NULL: the system's */
+    const arvo_platform *platform;   /* for the claims' tokens, and its log; NULL: the system's */
     const arvo_telemetry *telemetry; /* of mocks, and handlers without their own; NULL: off */
     /* So many deliveries are in flight at most. They share the store's transactions where it groups
      * commits: more threads than processors are right. 0: ARVO_WORKER_THREADS_DEFAULT. */
@@ -73,7 +73,7 @@ typedef struct arvo_worker arvo_worker;
 /**
  * @param out  Owned (arvo_worker_free()).
  * @return ARVO_OK, ARVO_E_UNSUPPORTED (the store has no claims), ARVO_E_INVALID (names the option),
- *         ARVO_E_VERSION (telemetry), ARVO_E_NOMEM, or what the store's outbox_list said.
+ *         ARVO_E_VERSION (telemetry, log), ARVO_E_NOMEM, or what the store's outbox_list said.
  */
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_worker_new(const arvo_worker_opts *opts, arvo_worker **out, arvo_error *err);

@@ -183,6 +183,10 @@ arvo__uri arvo__uri_split(arvo_str text);
  * that is relative or empty serves as far as it goes. Failure is the buffer's. */
 void arvo__uri_resolve(arvo_str base, arvo_str reference, arvo_buf *out);
 
+/* Append a URL as it may be shown: passwords in it (user:PASSWORD@, password=PASSWORD and the like)
+ * are "***" (base/url_show.c). Failure is the buffer's. */
+void arvo__url_show(arvo_str url, arvo_buf *out);
+
 void arvo__hex(const void *bytes, size_t len, char *out); /* 2 * len lower-case digits */
 
 /* Of a digit in either case; -1: it is none. */

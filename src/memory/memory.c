@@ -1,5 +1,6 @@
 /* Registering a store, and opening a built-in one by its URL. */
 
+#include <arvo/log.h>
 #include <arvo/memory.h>
 
 #include <string.h>
@@ -244,61 +245,11 @@ arvo__memory_params_parse(
     return ARVO_OK;
 }
 
-/* The password of "user:password@host", if the authority has one. */
-static size_t
-url_show_authority(arvo_str url, arvo_buf *out)
-{
-    size_t at = 0;
-    while (at + 2 < url.len && memcmp(url.ptr + at, "://", 3) != 0 && url.ptr[at] != '?')
-        at++;
-    if (at + 2 >= url.len || url.ptr[at] != ':')
-        return 0;
-    const size_t begin = at + 3;
-    size_t end = begin, last = 0, colon = 0;
-    for (; end < url.len && url.ptr[end] != '/' && url.ptr[end] != '?'; end++) {
-        if (url.ptr[end] == '@')
-            last = end;
-        if (url.ptr[end] == ':' && colon == 0)
-            colon = end;
-    }
-    if (last == 0 || colon == 0 || colon > last)
-        return 0;
-    arvo_buf_append(out, url.ptr, colon + 1);
-    arvo_buf_append_str(out, ARVO_STR("***"));
-    return last;
-}
-
-static bool
-url_is_secret(arvo_str name)
-{
-    static const char *const secrets[] = { "password", "passwd", "pass", "sslpassword",
-                                           "token",    "secret", "auth" };
-    for (size_t i = 0; i < ARVO_COUNT_OF(secrets); i++) {
-        if (arvo_str_is(name, secrets[i]))
-            return true;
-    }
-    return false;
-}
-
 void
 arvo_memory_url_show(arvo_str url, arvo_buf *out)
 {
     ARVO_ASSERT(out != NULL);
-    size_t at = url.len > 0 ? url_show_authority(url, out) : 0;
-    bool is_query = false;
-    size_t name = 0;
-    for (; at < url.len; at++) {
-        const char c = url.ptr[at];
-        arvo_buf_append_char(out, c);
-        if (c == '?' || (is_query && c == '&')) {
-            is_query = true;
-            name = at + 1;
-        } else if (is_query && c == '=' && url_is_secret((arvo_str){ url.ptr + name, at - name })) {
-            arvo_buf_append_str(out, ARVO_STR("***"));
-            while (at + 1 < url.len && url.ptr[at + 1] != '&')
-                at++;
-        }
-    }
+    arvo__url_show(url, out);
 }
 
 arvo_status
@@ -316,6 +267,9 @@ arvo__memory_open(
         return arvo__fail(
             err, ARVO_E_INVALID, "memory: the platform table has another version, or holes");
 
+    const arvo_status st = arvo_log_check(platform->log, err);
+    if (st != ARVO_OK)
+        return st;
     arvo_str rest = arvo_str_from(url);
     const arvo_str scheme = str_cut(&rest, ':');
     for (size_t i = 0; rest.ptr != NULL && i < ARVO_COUNT_OF(memory_schemes); i++) {

@@ -24,6 +24,18 @@
 #define LOG_PAGES_STEP 2000  /* 8 MiB */
 #define LOG_PAGES_MAX  16000 /* 64 MiB; a reader that keeps an old state lets it grow past that */
 
+/* Failing is fine: the log stays, and is tried again when it has grown. */
+static void
+checkpoint_do(struct sqlite_store *store, sqlite3 *db)
+{
+    const int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        arvo__memory_log(
+            store->platform, ARVO_LOG_WARNING,
+            "%s: the write-ahead log was not brought into the file, and grows: %s", store->path,
+            sqlite3_errmsg(db));
+}
+
 static void *
 checkpoint_thread(void *arg)
 {
@@ -38,8 +50,7 @@ checkpoint_thread(void *arg)
         c->is_wanted = false;
         c->is_running = true;
         (void)pthread_mutex_unlock(&c->mutex);
-        /* Failing is fine: the log stays, and is tried again when it has grown. */
-        (void)sqlite3_wal_checkpoint_v2(c->conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        checkpoint_do(store, c->conn.db);
         (void)pthread_mutex_lock(&c->mutex);
         c->is_running = false;
         (void)pthread_cond_broadcast(&c->cond);
@@ -56,7 +67,7 @@ checkpoint_begin(struct sqlite_store *store)
     if (c->has_thread)
         return true;
     /* Where the clock is somebody's own, so is the rest of the world: it has no other threads. */
-    if (c->has_failed || store->platform != arvo_platform_system())
+    if (c->has_failed || store->platform->time_ms != arvo_platform_system()->time_ms)
         return false;
     c->has_failed = true;
     if (arvo__sqlite_conn_open(store, &c->conn, false, NULL) != ARVO_OK ||
@@ -114,8 +125,7 @@ arvo__sqlite_checkpoint_after_commit(struct sqlite_store *store)
     while (c->has_thread && (c->is_running || c->is_wanted))
         (void)pthread_cond_wait(&c->cond, &c->mutex);
     (void)pthread_mutex_unlock(&c->mutex);
-    (void)sqlite3_wal_checkpoint_v2(
-        store->writer.conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    checkpoint_do(store, store->writer.conn.db);
 }
 
 void

@@ -10,6 +10,7 @@
 #define BROKER_LOOK_ROWS   1000u
 #define BROKER_WAIT_MS     1000
 #define BROKER_PATIENCE_MS 200 /* of one wait */
+#define BROKER_NOT_TOLD    "the store could not be told what came of a delivery"
 
 /* An event on its way: from the outbox (seq), or from the queue in memory. */
 typedef struct broker_item {
@@ -25,6 +26,7 @@ struct arvo_broker {
     arvo_allocator allocator_copy;
     const arvo_memory_ops *store; /* NULL: queue only */
     void *store_self;
+    const arvo_platform *platform;
     const arvo_telemetry *telemetry;
     bool (*on_event)(void *user, const arvo_delivery *delivery);
     void *user;
@@ -79,8 +81,7 @@ broker_init(arvo_broker *broker)
 static arvo_status
 broker_open_store(arvo_broker *broker, const arvo_broker_opts *opts, arvo_error *err)
 {
-    const arvo_platform *platform =
-        opts->platform != NULL ? opts->platform : arvo_platform_system();
+    const arvo_platform *platform = broker->platform;
     const arvo_memory_ops *store = arvo_memory_ops_of(opts->memory);
     if (store->outbox_list == NULL)
         return ARVO_OK;
@@ -100,6 +101,7 @@ static arvo__carrier
 broker_carrier(arvo_broker *broker)
 {
     return (arvo__carrier){ .store = broker->store,
+                            .platform = broker->platform,
                             .telemetry = broker->telemetry,
                             .store_self = broker->store_self,
                             .arena = broker->arena,
@@ -117,6 +119,7 @@ arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err
         broker->allocator_copy = *opts->allocator;
         broker->allocator = &broker->allocator_copy;
     }
+    broker->platform = opts->platform != NULL ? opts->platform : arvo_platform_system();
     broker->telemetry = opts->telemetry;
     broker->on_event = opts->on_event;
     broker->user = opts->user;
@@ -126,6 +129,8 @@ arvo_broker_new(const arvo_broker_opts *opts, arvo_broker **out, arvo_error *err
     arvo_status st = broker_init(broker) ? ARVO_OK : arvo__nomem(err);
     if (st == ARVO_OK)
         st = arvo_telemetry_check(opts->telemetry, err);
+    if (st == ARVO_OK)
+        st = arvo_log_check(broker->platform->log, err);
     if (st == ARVO_OK)
         st = arvo__retry_check(&opts->retry, &broker->retry, err);
     if (st == ARVO_OK && opts->memory != NULL)
@@ -282,6 +287,7 @@ broker_check_queue(const arvo_broker *broker, size_t before, arvo_error *err)
 static void
 broker_show(arvo_broker *broker, const arvo_delivery *delivery)
 {
+    arvo__delivery_log(broker->platform, ARVO_LOG_AREA_BROKER, delivery);
     if (broker->on_event != NULL && !broker->on_event(broker->user, delivery))
         broker->is_stopped = true;
 }
@@ -330,8 +336,16 @@ broker_fail(
     if (err != NULL)
         *err = *why;
     /* When the store cannot be told the row stays claimed until that is over. */
+    arvo_error untold = { 0 };
     const arvo_status st = arvo__delivery_fail(
-        carrier, &broker->retry, is_claimed ? &broker->claim : NULL, delivery, status, why, err);
+        carrier, &broker->retry, is_claimed ? &broker->claim : NULL, delivery, status, why,
+        &untold);
+    if (st != ARVO_OK) {
+        if (err != NULL)
+            *err = untold;
+        arvo__delivery_log_trouble(
+            broker->platform, ARVO_LOG_AREA_BROKER, BROKER_NOT_TOLD, &untold);
+    }
     broker->is_holding = broker->is_holding || (delivery->retry_ms == 0 && !delivery->is_dead);
     broker_show(broker, delivery);
     return st != ARVO_OK ? st : status;

@@ -220,8 +220,8 @@ carrier_to_handler(
     delivery->handled_by =
         arvo_handler_is_mock(route->handler) ? ARVO_HANDLED_BY_MOCK : ARVO_HANDLED_BY_HANDLER;
     arvo_status st = arvo__handler_execute(
-        route->handler, carrier->telemetry, delivery->event, carrier->arena, &delivery->replies,
-        err);
+        route->handler, carrier->platform, carrier->telemetry, delivery->event, carrier->arena,
+        &delivery->replies, err);
     if (st != ARVO_OK)
         return st;
     const size_t count = delivery->replies.count;

@@ -4,6 +4,7 @@
 #define ARVO_SRC_ORCHESTRATOR_DELIVERY_H
 
 #include <arvo/broker.h>
+#include <arvo/log.h>
 
 #include "orchestrator/internal.h"
 
@@ -66,6 +67,7 @@ arvo_status arvo__delivery_open(
 typedef struct arvo__carrier {
     const arvo_memory_ops *store; /* where replies are committed; NULL: they are not */
     void *store_self;
+    const arvo_platform *platform;   /* whose log hears of handlers without their own; NULL */
     const arvo_telemetry *telemetry; /* of handlers without their own; NULL: off */
     arvo_arena *arena;               /* of this delivery */
     arvo_buf *text;                  /* scratch */
@@ -101,5 +103,12 @@ void arvo__delivery_judge(
 arvo_status arvo__delivery_fail(
     const arvo__carrier *carrier, const arvo_retry *retry, const arvo_claim *claim,
     arvo_delivery *delivery, arvo_status status, const arvo_error *why, arvo_error *err);
+
+/* log.c: what became of it, as `area` sees it. */
+void arvo__delivery_log(
+    const arvo_platform *platform, arvo_log_area area, const arvo_delivery *delivery);
+/* The store could not be asked, or told. */
+void arvo__delivery_log_trouble(
+    const arvo_platform *platform, arvo_log_area area, const char *what, const arvo_error *err);
 
 #endif

@@ -91,6 +91,7 @@ step_lock(arvo__execution *x)
     int64_t start_ns;
     arvo_span *span = arvo__trace_phase(x, "Lock", &start_ns);
 
+    const int64_t asked_ns = arvo__execution_lock_begin(x);
     arvo_error why;
     arvo__error_clear(&why);
     arvo_status st = o->store->lock_read != NULL
@@ -98,6 +99,7 @@ step_lock(arvo__execution *x)
                          : o->store->lock(
                                o->store_self, x->event->subject, o->lease_ms, o->lock_wait_ms,
                                &x->is_locked, &x->lease, &why);
+    arvo__execution_lock_end(x, asked_ns);
     if (st != ARVO_OK)
         st = execute_transaction_error(
             x, ARVO_E_LOCK_FAILED, "the lock on the subject could not be taken", st, &why);
@@ -194,6 +196,7 @@ execute_ignore(arvo__execution *x, const char *why)
 {
     arvo__trace_log(x, ARVO_LOG_WARNING, "event ignored: %s", why);
     x->outcome = ARVO_OUTCOME_IGNORED;
+    x->ignored = why;
     x->is_settled = true;
     return ARVO_OK;
 }
@@ -613,8 +616,10 @@ execute_unlock(arvo__execution *x)
     const arvo_orchestrator *o = x->orchestrator;
     arvo_error why;
     arvo__error_clear(&why);
-    if (o->store->unlock(o->store_self, x->event->subject, &x->lease, &why) != ARVO_OK)
+    if (o->store->unlock(o->store_self, x->event->subject, &x->lease, &why) != ARVO_OK) {
         arvo__trace_log(x, ARVO_LOG_ERROR, "the lock was not released: %s", why.text);
+        arvo__execution_lock_kept(x, &why);
+    }
     x->is_locked = false;
 }
 
@@ -697,6 +702,8 @@ arvo_orchestrator_execute_from(
     execute_unlock(&x);
     if (st == ARVO_OK)
         *result = arvo__result_build(&x);
+    if (ARVO_UNLIKELY(orchestrator->platform->log != NULL))
+        arvo__execution_log_outcome(&x, st, &local);
     arvo__trace_close(&x, st, &local);
 
     arvo__scratch_give(orchestrator->pool, x.scratch);

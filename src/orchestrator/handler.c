@@ -289,8 +289,8 @@ handler_run(struct arvo__handling_impl *impl, const arvo_event *event, arvo_aren
 
 arvo_status
 arvo__handler_execute(
-    arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
-    arvo_arena *arena, arvo_event_list *out, arvo_error *err)
+    arvo_handler *handler, const arvo_platform *platform, const arvo_telemetry *telemetry,
+    const arvo_event *event, arvo_arena *arena, arvo_event_list *out, arvo_error *err)
 {
     arvo__handler_trace trace;
     arvo__handler_trace_open(
@@ -302,6 +302,10 @@ arvo__handler_execute(
     const arvo_status st = handler_run(&impl, event, arena);
     if (st == ARVO_OK) {
         *out = (arvo_event_list){ impl.events, impl.count };
+        if (impl.error_name.ptr != NULL)
+            arvo__handler_log_error(
+                handler->platform->log != NULL || platform == NULL ? handler->platform : platform,
+                handler->type, event, impl.error_name, impl.error_message);
         arvo__handler_trace_close(&trace, *out, impl.error_name, impl.error_message);
         return ARVO_OK;
     }
@@ -319,7 +323,7 @@ arvo_handler_execute(
     arvo_error *err)
 {
     ARVO_ASSERT(handler != NULL && event != NULL && arena != NULL && out != NULL);
-    return arvo__handler_execute(handler, NULL, event, arena, out, err);
+    return arvo__handler_execute(handler, NULL, NULL, event, arena, out, err);
 }
 
 /* ---- Life --------------------------------------------------------------------------------- */
@@ -409,6 +413,8 @@ arvo_handler_create(const arvo_handler_opts *opts, arvo_handler **out, arvo_erro
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
     arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+    if (st == ARVO_OK && opts->platform != NULL)
+        st = arvo_log_check(opts->platform->log, err);
     if (st != ARVO_OK)
         return st;
 

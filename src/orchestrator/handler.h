@@ -3,6 +3,8 @@
 #define ARVO_SRC_ORCHESTRATOR_HANDLER_H
 
 #include "machine/expr.h"
+#include <arvo/log.h>
+
 #include "orchestrator/internal.h"
 
 typedef struct arvo__handler_function {
@@ -66,10 +68,16 @@ void arvo__handler_trace_close(
     const arvo__handler_trace *trace, arvo_event_list answers, arvo_str error_name,
     arvo_str error_message);
 
-/* arvo_handler_execute() with a listener for a handler that has none of its own. */
+/* arvo_handler_execute() with listeners for a handler that has none of its own: the log of
+ * `platform`, and `telemetry`; both nullable. */
 arvo_status arvo__handler_execute(
-    arvo_handler *handler, const arvo_telemetry *telemetry, const arvo_event *event,
-    arvo_arena *arena, arvo_event_list *out, arvo_error *err);
+    arvo_handler *handler, const arvo_platform *platform, const arvo_telemetry *telemetry,
+    const arvo_event *event, arvo_arena *arena, arvo_event_list *out, arvo_error *err);
+
+/* log.c: it answered with sys.*.error. */
+void arvo__handler_log_error(
+    const arvo_platform *platform, arvo_str type, const arvo_event *event, arvo_str name,
+    arvo_str message);
 
 /* From within a handler function: the call fails with ARVO_E_NOMEM. Always returns false. */
 bool arvo__handling_nomem(const arvo_handling *handling);

@@ -38,6 +38,7 @@ typedef struct arvo__hold {
     arvo_lease lease;
     bool is_lost;
     /* The keeper alone: */
+    bool is_said;     /* of this execution: that it goes on for too long */
     uint64_t seen;    /* word without its state, at the last look; 0: none */
     int64_t since_ns; /* when that execution was first seen */
 } arvo__hold;
@@ -152,6 +153,7 @@ typedef struct arvo__execution {
     arvo_str error_name;
     arvo_str error_message;
     arvo_str last_error; /* JSON for the record; step 9 of a failure */
+    const char *ignored; /* outcome IGNORED: why */
     arvo_outcome outcome;
 } arvo__execution;
 
@@ -202,6 +204,16 @@ arvo_status arvo__emission_recorded(arvo__execution *x, arvo_str json, arvo_str 
 /* result.c: put x->events by domain, which may fail, and build the result, which does not. */
 arvo_status arvo__result_prepare(arvo__execution *x);
 arvo_result arvo__result_build(const arvo__execution *x);
+
+/* log.c: each does nothing when nobody hears it. */
+void
+arvo__execution_log_outcome(const arvo__execution *x, arvo_status status, const arvo_error *err);
+/* Around the wait for the lock. Gives the time, which is for the end. */
+int64_t arvo__execution_lock_begin(const arvo__execution *x);
+void arvo__execution_lock_end(const arvo__execution *x, int64_t start_ns);
+void arvo__execution_lock_kept(const arvo__execution *x, const arvo_error *why);
+/* Of a lease that is not renewed; `why` is nullable. The hold is the caller's. */
+void arvo__hold_log(const arvo__hold *hold, const char *what, const arvo_error *why);
 
 /* trace.c: each does nothing when telemetry is off. */
 void arvo__trace_open(arvo__execution *x);

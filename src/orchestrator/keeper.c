@@ -95,10 +95,22 @@ static bool
 keeper_renew(arvo__hold *hold, int64_t now_ns)
 {
     const arvo_orchestrator *o = hold->orchestrator;
-    if (hold->is_lost || (now_ns - hold->since_ns) / 1000000 > o->renew_max_ms)
+    if (hold->is_lost)
         return false;
+    if ((now_ns - hold->since_ns) / 1000000 > o->renew_max_ms) {
+        if (!hold->is_said)
+            arvo__hold_log(hold, "a step goes on for too long: its lease is renewed no more", NULL);
+        hold->is_said = true;
+        return false;
+    }
+    arvo_error why;
+    arvo__error_clear(&why);
     const arvo_status st =
-        o->store->renew(o->store_self, hold->subject, &hold->lease, o->lease_ms, NULL);
+        o->store->renew(o->store_self, hold->subject, &hold->lease, o->lease_ms, &why);
+    if (st == ARVO_E_STALE)
+        arvo__hold_log(hold, "the lease is lost: what the step comes to will be refused", NULL);
+    else if (st != ARVO_OK)
+        arvo__hold_log(hold, "the lease was not renewed, and is tried again", &why);
     /* A store that failed is asked again; with a lost lease the commit will fail. */
     hold->is_lost = st == ARVO_E_STALE;
     return st == ARVO_OK;
@@ -112,6 +124,7 @@ keeper_look(arvo__keeper *keeper, arvo__hold *hold, int64_t now_ns)
     if ((word & HOLD_STATE) != HOLD_HELD || number != hold->seen) {
         hold->seen = number;
         hold->since_ns = now_ns;
+        hold->is_said = false;
         return;
     }
     if (!atomic_compare_exchange_strong_explicit(

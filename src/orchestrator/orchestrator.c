@@ -1,6 +1,7 @@
 /* Orchestrators: checked options, the registry over their machines. */
 
 #include "orchestrator/internal.h"
+#include "telemetry/log_internal.h"
 
 #include <math.h>
 
@@ -88,7 +89,8 @@ orchestrator_check_tables(const arvo_orchestrator_opts *opts, arvo_error *err)
             err, ARVO_E_INVALID, "lenient_subjects: must be what it is in shares_with");
     if (!(opts->executionunits >= 0) || !isfinite(opts->executionunits))
         return arvo__fail(err, ARVO_E_INVALID, "executionunits: must be a number, 0 or more");
-    return arvo_telemetry_check(opts->telemetry, err);
+    const arvo_status st = arvo_log_check(platform != NULL ? platform->log : NULL, err);
+    return st == ARVO_OK ? arvo_telemetry_check(opts->telemetry, err) : st;
 }
 
 /* ---- Life ------------------------------------------------------------------------------ */

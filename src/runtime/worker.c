@@ -7,6 +7,8 @@
 
 #include "runtime/worker.h"
 
+#include "telemetry/log_internal.h"
+
 #define WORKER_LIMIT_PER_THREAD 4u
 #define WORKER_WAIT_MS          500  /* in the store, for work; a stop is seen at most that late */
 #define WORKER_HOLD_MS          1000 /* what is left to others is claimed that long */
@@ -62,6 +64,7 @@ struct arvo_worker {
 static void
 worker_show(arvo_worker *worker, const arvo_delivery *delivery)
 {
+    arvo__delivery_log(worker->platform, ARVO_LOG_AREA_WORKER, delivery);
     if (worker->on_delivery == NULL)
         return;
     pthread_mutex_lock(&worker->show);
@@ -72,6 +75,8 @@ worker_show(arvo_worker *worker, const arvo_delivery *delivery)
 static void
 worker_show_trouble(arvo_worker *worker, const arvo_error *err)
 {
+    arvo__delivery_log_trouble(
+        worker->platform, ARVO_LOG_AREA_WORKER, "the store could not be asked, or told", err);
     if (worker->on_trouble == NULL)
         return;
     pthread_mutex_lock(&worker->show);
@@ -145,6 +150,7 @@ worker_deliver(worker_thread *self, const worker_line *line)
     arvo_worker *worker = self->worker;
     arvo__carrier carrier = { .store = worker->store,
                               .store_self = worker->store_self,
+                              .platform = worker->platform,
                               .telemetry = worker->telemetry,
                               .arena = self->arena,
                               .text = &self->text };
@@ -437,6 +443,17 @@ worker_run(void *arg)
     return NULL;
 }
 
+static void
+worker_log(const arvo_worker *worker, const char *what)
+{
+    const arvo_log_attribute attribute = { "threads", ARVO_STR_NONE, worker->thread_count };
+    const arvo_log_record record = { .level = ARVO_LOG_INFO,
+                                     .area = ARVO_LOG_AREA_WORKER,
+                                     .attributes = &attribute,
+                                     .attribute_count = 1 };
+    arvo__log(worker->platform, &record, "%s", what);
+}
+
 arvo_status
 arvo_worker_start(arvo_worker *worker, arvo_error *err)
 {
@@ -453,8 +470,10 @@ arvo_worker_start(arvo_worker *worker, arvo_error *err)
     if (started < worker->thread_count)
         worker_end(worker);
     pthread_mutex_unlock(&worker->mutex);
-    if (started == worker->thread_count)
+    if (started == worker->thread_count) {
+        worker_log(worker, "the worker delivers");
         return ARVO_OK;
+    }
     (void)arvo_worker_join(worker, -1);
     return arvo__fail(
         err, ARVO_E_IO, "worker: %u threads are wanted, the system gives %u: ask for fewer",
@@ -552,7 +571,9 @@ worker_check(const arvo_worker_opts *opts, arvo_retry *out_retry, arvo_error *er
             err, ARVO_E_UNSUPPORTED,
             "the store \"%s\" has no claims: no worker can deliver from it",
             arvo_memory_name(opts->memory));
-    const arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+    arvo_status st = arvo_telemetry_check(opts->telemetry, err);
+    if (st == ARVO_OK && opts->platform != NULL)
+        st = arvo_log_check(opts->platform->log, err);
     return st == ARVO_OK ? arvo__retry_check(&opts->retry, out_retry, err) : st;
 }
 
@@ -602,6 +623,8 @@ arvo_worker_free(arvo_worker *worker)
     arvo_worker_stop(worker);
     for (uint32_t i = 0; i < worker->started; i++)
         (void)pthread_join(worker->threads[i].thread, NULL);
+    if (worker->started > 0)
+        worker_log(worker, "the worker has ended");
     for (uint32_t i = 0; worker->threads != NULL && i < worker->thread_count; i++) {
         arvo_arena_free(worker->threads[i].arena);
         arvo_buf_fini(&worker->threads[i].text);

@@ -14,6 +14,7 @@ HEADER_LAYER = {
     "json": "json",
     "document": "json",
     "telemetry": "telemetry",
+    "log": "telemetry",
     "otlp": "telemetry",
     "store_metrics": "memory",
     "metrics": "telemetry",
