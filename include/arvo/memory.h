@@ -436,7 +436,8 @@ arvo_memory_new(const arvo_memory_ops *ops, void *self, arvo_memory **out, arvo_
 ARVO_API ARVO_NODISCARD arvo_status
 arvo_memory_open(const char *url, arvo_memory **out, arvo_error *err);
 
-/** The same with a clock and random source of your own (NULL: the system's). */
+/** The same with a clock, a random source and a log of your own (NULL: the system's), borrowed for
+ * the store's life; also ARVO_E_VERSION (the log's table). */
 ARVO_API ARVO_NODISCARD arvo_status arvo_memory_open_with(
     const char *url, const arvo_platform *platform, arvo_memory **out, arvo_error *err);
 

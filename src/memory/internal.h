@@ -6,8 +6,10 @@
 #include <arvo/memory.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/internal.h"
+#include "telemetry/log_internal.h"
 
 /* ---- URLs -------------------------------------------------------------- */
 
@@ -25,6 +27,25 @@ typedef struct arvo__memory_param {
 /* `query` is what stands behind the `?`. */
 arvo_status arvo__memory_params_parse(
     arvo_str query, const arvo__memory_param *params, size_t count, arvo_error *err);
+
+/* ---- Log (memory_log.c) ------------------------------------------------- */
+
+/* A record of the area `store`, when somebody hears it. */
+#define arvo__memory_log(platform, severity, ...)                                                  \
+    do {                                                                                           \
+        const arvo_log_record memory_record_ = { .level = (severity),                              \
+                                                 .area = ARVO_LOG_AREA_STORE };                    \
+        arvo__log((platform), &memory_record_, __VA_ARGS__);                                       \
+    } while (0)
+
+/* Whether the server of a store is reached. Each change is said once, by whichever thread sees it;
+ * what happens before it was reached for the first time is told to whoever opens the store. */
+typedef struct arvo__reach {
+    _Atomic unsigned state;
+} arvo__reach;
+
+void arvo__reach_found(arvo__reach *reach, const arvo_platform *platform, const char *where);
+void arvo__reach_lost(arvo__reach *reach, const arvo_platform *platform, const arvo_error *why);
 
 /* ---- What every store checks first ------------------------------------- */
 

@@ -258,6 +258,7 @@ struct postgres_store {
     const arvo_allocator *allocator;
     const arvo_platform *platform;
     char schema[PG_SCHEMA_NAME_MAX + 1];
+    arvo__reach reach;
     char where[256]; /* host, database and schema, for error lines */
     PQconninfoOption *options;
     enum postgres_sync sync;

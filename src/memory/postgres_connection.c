@@ -158,6 +158,20 @@ connect_finish(PGconn *conn)
     return false;
 }
 
+/* arvo__pg_fail(), and the log hears of it. */
+static arvo_status
+lost(
+    struct postgres_store *store, arvo_status status, const char *what, const char *why,
+    arvo_error *err)
+{
+    arvo_error told;
+    (void)arvo__pg_fail(store, status, what, why, &told);
+    arvo__reach_lost(&store->reach, store->platform, &told);
+    if (err != NULL)
+        *err = told;
+    return status;
+}
+
 PGconn *
 arvo__pg_connect(struct postgres_store *store, const char *what, arvo_error *err)
 {
@@ -171,11 +185,11 @@ arvo__pg_connect(struct postgres_store *store, const char *what, arvo_error *err
     (void)pq.PQsetNoticeProcessor(conn, ignore_notice, NULL);
     if (!connect_finish(conn)) {
         const char *why = pq.PQerrorMessage(conn);
-        (void)arvo__pg_fail(
-            store, ARVO_E_IO, what, *why != '\0' ? why : "the server does not answer", err);
+        (void)lost(store, ARVO_E_IO, what, *why != '\0' ? why : "the server does not answer", err);
         pq.PQfinish(conn);
         return NULL;
     }
+    arvo__reach_found(&store->reach, store->platform, store->where);
     return conn;
 }
 
@@ -261,13 +275,15 @@ query_lost(
 {
     arvo_status st = ARVO_E_IO;
     if (is_late) {
-        st = arvo__fail(
-            err, ARVO_E_TIMEOUT, "%s: %s: the server did not answer within %lld ms", store->where,
-            what, (long long)store->timeout_ms);
+        char late[64];
+        (void)snprintf(
+            late, sizeof(late), "the server did not answer within %lld ms",
+            (long long)store->timeout_ms);
+        st = lost(store, ARVO_E_TIMEOUT, what, late, err);
         cancel(connection->conn);
     } else {
         const char *why = pq.PQerrorMessage(connection->conn);
-        st = arvo__pg_fail(store, st, what, *why != '\0' ? why : "the connection was lost", err);
+        st = lost(store, st, what, *why != '\0' ? why : "the connection was lost", err);
     }
     pq.PQfinish(connection->conn);
     connection->conn = NULL;
@@ -285,7 +301,7 @@ query_failed(
     arvo_status st;
     if (pq.PQstatus(connection->conn) != CONNECTION_OK || state == NULL ||
         failure_of(state) == PG_LOST) {
-        st = arvo__pg_fail(
+        st = lost(
             store, ARVO_E_IO, what, text != NULL ? text : pq.PQerrorMessage(connection->conn), err);
         pq.PQclear(result);
         pq.PQfinish(connection->conn);

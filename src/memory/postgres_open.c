@@ -237,6 +237,10 @@ open_on(
             store->where, version, target);
     if (version < target)
         st = migrate(store, connection, migrations, target, err);
+    if (st == ARVO_OK && version >= 0 && version < target)
+        arvo__memory_log(
+            store->platform, ARVO_LOG_INFO, "%s: schema version %d became %d", store->where,
+            version, target);
     return st;
 }
 

@@ -132,6 +132,7 @@ struct redis_waiter {
 struct redis_store {
     const arvo_allocator *allocator;
     const arvo_platform *platform;
+    arvo__reach reach;
     struct redis_address address;
     char label[REDIS_TEXT_BYTES_MAX + 64]; /* for error lines: no secrets */
     char name[REDIS_NAME_BYTES_MAX];

@@ -151,6 +151,7 @@ batch_broken(struct redis_store *store, struct redis_link *link, size_t from, bo
     (void)arvo__fail(
         &err, ARVO_E_IO, "%s: the connection broke (%s)", store->label,
         link->context->errstr[0] != '\0' ? link->context->errstr : "the server closed it");
+    arvo__reach_lost(&store->reach, store->platform, &err);
     batch_fail(link, from, was_sent, &err);
     redisFree(link->context);
     link->context = NULL;

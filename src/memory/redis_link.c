@@ -210,8 +210,8 @@ connect_introduce(
     return st;
 }
 
-arvo_status
-arvo__redis_connect(struct redis_store *store, redisContext **out, arvo_error *err)
+static arvo_status
+redis_connect(struct redis_store *store, redisContext **out, arvo_error *err)
 {
     /* WAIT and WAITAOF look at their own time every 100 ms only. */
     const bool waits = store->wait_replicas + store->wait_local > 0;
@@ -238,6 +238,21 @@ arvo__redis_connect(struct redis_store *store, redisContext **out, arvo_error *e
     } else if (context != NULL) {
         redisFree(context);
     }
+    return st;
+}
+
+arvo_status
+arvo__redis_connect(struct redis_store *store, redisContext **out, arvo_error *err)
+{
+    arvo_error why;
+    arvo__error_clear(&why);
+    const arvo_status st = redis_connect(store, out, &why);
+    if (st == ARVO_OK)
+        arvo__reach_found(&store->reach, store->platform, store->label);
+    else
+        arvo__reach_lost(&store->reach, store->platform, &why);
+    if (st != ARVO_OK && err != NULL)
+        *err = why;
     return st;
 }
 

@@ -213,6 +213,21 @@ arvo__sqlite_migrate(
     return st;
 }
 
+static arvo_status
+migrate(struct sqlite_store *store, arvo_error *err)
+{
+    sqlite3 *db = store->writer.conn.db;
+    int64_t before = 0;
+    (void)query_int(db, "PRAGMA user_version", &before);
+    const arvo_status st =
+        arvo__sqlite_migrate(db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
+    if (st == ARVO_OK && before > 0 && before < SQL_SCHEMA_VERSION)
+        arvo__memory_log(
+            store->platform, ARVO_LOG_INFO, "%s: schema version %d became %d", store->path,
+            (int)before, SQL_SCHEMA_VERSION);
+    return st;
+}
+
 /* ---- Whose file it is -------------------------------------------------- */
 
 arvo_status
@@ -408,8 +423,7 @@ arvo__sqlite_open_file(struct sqlite_store *store, int64_t pages, arvo_error *er
     if (st == ARVO_OK && !store->is_read_only)
         st = set_wal(store, err);
     if (st == ARVO_OK && !store->is_read_only)
-        st = arvo__sqlite_migrate(
-            store->writer.conn.db, store->path, arvo__sqlite_migrations, SQL_SCHEMA_VERSION, err);
+        st = migrate(store, err);
     if (st == ARVO_OK)
         st = check_schema(store, err);
     if (st == ARVO_OK && !store->is_read_only)

@@ -3,6 +3,8 @@
 
 #include "postgres_fixture.h"
 
+#include "log_fixture.h"
+
 #ifdef ARVO_HAVE_POSTGRES
 
 #include <errno.h>
@@ -395,7 +397,8 @@ static void
 test_postgres__killed_connections_are_not_noticed(void **state)
 {
     (void)state;
-    arvo_memory *memory = open_or_fail("");
+    store_log log;
+    arvo_memory *memory = store_log_open(&log, store_url(""));
     struct worker workers[THREADS];
     atomic_bool is_over = false;
     workers_start(workers, THREADS, memory, &is_over);
@@ -413,6 +416,12 @@ test_postgres__killed_connections_are_not_noticed(void **state)
         acknowledged += workers[i].acknowledged;
     }
     arvo_memory_close(memory);
+    /* But the log says so, and that it is over: as often as it changed. */
+    assert_true(log.warnings > 0 && log.infos > 0 && log.warnings <= log.infos + 1);
+    assert_non_null(strstr(log.warning, "the server is reached no more, and tried again: "));
+    assert_non_null(strstr(log.info, "the server is reached again"));
+    assert_null(strstr(log.warning, "assword"));
+    assert_int_equal(log.others, 0);
     assert_true(acknowledged > 0);
     assert_int_equal(sql_number("SELECT sum(revision) FROM @.instance"), (int64_t)acknowledged);
     assert_exact();

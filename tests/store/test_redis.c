@@ -2,6 +2,8 @@
 
 #include "redis_fixture.h"
 
+#include "log_fixture.h"
+
 #ifdef ARVO_HAVE_REDIS
 
 #define STEPS 5
@@ -649,6 +651,27 @@ test_redis__interrupted_load_opens_only_to_be_repeated(void **state)
     arvo_memory_close(memory);
 }
 
+/* ---- Lost connections -------------------------------------------------- */
+
+static void
+test_redis__lost_connections_are_logged_once(void **state)
+{
+    (void)state;
+    store_log log;
+    arvo_memory *memory = store_log_open(&log, store_url("?connections=1"));
+    do_steps(memory, SUBJECT, 1);
+    assert_int_equal(log.infos + log.warnings + log.others, 0);
+    (void)server_say("CLIENT KILL TYPE normal SKIPME yes");
+    do_steps(memory, SUBJECT, 1);
+    assert_int_equal(log.warnings, 1);
+    assert_non_null(strstr(log.warning, "the server is reached no more, and tried again: "));
+    assert_non_null(strstr(log.warning, "the connection broke"));
+    assert_int_equal(log.infos, 1);
+    assert_non_null(strstr(log.info, ": the server is reached again"));
+    arvo_memory_close(memory);
+    assert_int_equal(log.others, 0);
+}
+
 /* ---- Damage ------------------------------------------------------------ */
 
 struct findings {
@@ -766,6 +789,7 @@ main(void)
         CASE(nothing_is_purged_while_a_copy_is_made),
         CASE(load_is_whole_or_not_at_all),
         CASE(interrupted_load_opens_only_to_be_repeated),
+        CASE(lost_connections_are_logged_once),
         CASE(damage_is_found_and_does_no_harm),
         CASE(emptied_server_is_noticed),
     };

@@ -3,6 +3,8 @@
 
 #include "sqlite_fixture.h"
 
+#include "log_fixture.h"
+
 #ifdef ARVO_HAVE_SQLITE
 
 /* ---- What is in the file ----------------------------------------------- */
@@ -527,7 +529,13 @@ test_sqlite__first_schema_is_brought_up_to_date(void **state)
         "INSERT INTO outbox VALUES (12), (13), (14);"
         "INSERT INTO lease VALUES ('subject', 70, x'00', 9000000000000, 0)");
     assert_refused("?mode=ro", ARVO_E_VERSION, "up to date");
-    arvo_memory *memory = open_or_fail("");
+    store_log log;
+    arvo_memory *memory = store_log_open(&log, file_url(""));
+    char says[64];
+    (void)snprintf(says, sizeof(says), ": schema version 1 became %d", SQL_SCHEMA_VERSION);
+    assert_int_equal(log.infos, 1);
+    assert_int_equal(log.warnings + log.others, 0);
+    assert_non_null(strstr(log.info, says));
     const arvo_memory_ops *ops = arvo_memory_ops_of(memory);
     arvo_error err = { 0 };
     uint64_t revision = 0;
