@@ -253,6 +253,16 @@ bool cli_subject_find(arvo_memory *memory, const char *given, arvo_str *out, int
 bool cli_record_read(
     arvo_memory *memory, arvo_str subject, arvo_record *out, bool *out_found, int *exit_code);
 
+/* ---- Log --------------------------------------------------------------------------------- */
+
+/** What is logged when ARVO_LOG says nothing: `levels` as it has them, static; "warning" else.
+ * Before the first cli_platform(). */
+void cli_log_levels(const char *levels);
+
+/** The system's platform, with the log that the ARVO_LOG variables ask for; what is wrong with
+ * those is said once. By the first thread. */
+const arvo_platform *cli_platform(void);
+
 /* ---- Telemetry ------------------------------------------------------------------------ */
 
 typedef struct cli_telemetry_opts {
@@ -282,6 +292,9 @@ typedef enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CL
 
 /** Read the environment and the terminal once, before anything is printed. */
 void cli_output_init(void);
+
+/** Whether that file is a terminal that shows colours, and nobody asked for none. */
+bool cli_has_colour_on(int file);
 
 /** The escape sequence that begins a style, and the one that ends it; "" where there is no colour.
  */

@@ -14,18 +14,24 @@ static struct {
     int error;    /* errno of the first failed write to standard output */
 } output;
 
-void
-cli_output_init(void)
+bool
+cli_has_colour_on(int file)
 {
     const char *no_colour = getenv("NO_COLOR");
     const char *term = getenv("TERM");
+    return isatty(file) != 0 && (no_colour == NULL || *no_colour == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+void
+cli_output_init(void)
+{
     if (!isatty(STDOUT_FILENO))
         return;
     struct winsize size = { 0 };
     output.width =
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-    output.colour =
-        (no_colour == NULL || *no_colour == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+    output.colour = cli_has_colour_on(STDOUT_FILENO);
 }
 
 const char *

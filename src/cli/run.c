@@ -10,6 +10,9 @@
 #define RUN_CLAIM_MS    2000
 #define RUN_PATIENCE_MS 2500
 
+/* What becomes of events is what it prints. */
+#define RUN_LOG_LEVELS "warning,orchestrator=off,handler=off,broker=off"
+
 struct run_opts {
     const char *event;
     const char *store;
@@ -253,6 +256,7 @@ run_with_store(
                                            .patience_ms = RUN_PATIENCE_MS };
     const arvo_app_runtime_opts runtime_opts = {
         .memory = memory,
+        .platform = cli_platform(),
         .broker = &broker_opts,
         .violations = opts->violations != NULL && strcmp(opts->violations, "return") == 0
                           ? ARVO_VIOLATIONS_RETURN
@@ -289,6 +293,7 @@ run_run(cli_args *args)
     if (app == NULL)
         return CLI_USAGE;
     int exit_code = CLI_DONE;
+    cli_log_levels(RUN_LOG_LEVELS);
     arvo_memory *memory = cli_store_open(opts.store, false, &exit_code);
     if (memory != NULL)
         exit_code = run_with_store(&opts, args, app, memory, opts.event != NULL ? &event : NULL);

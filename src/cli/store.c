@@ -62,7 +62,9 @@ cli_store_open(const char *url, bool read_only, int *exit_code)
         *exit_code = CLI_TRANSACTION;
         return NULL;
     }
-    if (arvo_memory_open(read_only ? cli_store_read_only(url) : url, &memory, &err) == ARVO_OK)
+    if (read_only)
+        url = cli_store_read_only(url);
+    if (arvo_memory_open_with(url, cli_platform(), &memory, &err) == ARVO_OK)
         return memory;
     *exit_code = cli_fail(&err);
     return NULL;

@@ -125,7 +125,8 @@ store_migrate_run(cli_args *args)
     if (!cli_store_is_there(url))
         return CLI_TRANSACTION;
     /* Whoever only reads is refused an old version. */
-    const arvo_status st = arvo_memory_open(cli_store_read_only(url), &memory, &err);
+    const arvo_status st =
+        arvo_memory_open_with(cli_store_read_only(url), cli_platform(), &memory, &err);
     const bool is_old = st == ARVO_E_VERSION;
     if (is_old)
         memory = cli_store_open(url, false, &exit_code);

@@ -129,6 +129,7 @@ work_worker(
     const arvo_app_runtime_opts *given, struct watch *watch, int *exit_code)
 {
     const arvo_worker_opts worker_opts = { .memory = given->memory,
+                                           .platform = given->platform,
                                            .threads = (uint32_t)opts->threads,
                                            .claim_ms = opts->claim_ms,
                                            .retry.attempts_max = (uint32_t)opts->attempts,
@@ -275,6 +276,7 @@ work_with_telemetry(const struct work_opts *opts, arvo_app *app, arvo_memory *me
     if (!cli_telemetry_open(&telemetry_opts, &telemetry, &exit_code))
         return exit_code;
     const arvo_app_runtime_opts runtime_opts = { .memory = memory,
+                                                 .platform = cli_platform(),
                                                  .lease_ms = opts->lease_ms,
                                                  .telemetry = telemetry };
     exit_code = arvo_app_start(app, &runtime_opts, &runtime, &err) == ARVO_OK
@@ -340,7 +342,7 @@ const cli_command cli_work = {
         "events of one workflow are delivered in their order. One that fails is tried again after "
         "a\n"
         "pause that grows, and is a dead letter (arvo dlq) after the eighth time, or the N-th\n"
-        "of --attempts N.\n\n"
+        "of --attempts N; standard error says so (ARVO_LOG, see man arvo).\n\n"
         "SIGTERM or SIGINT (Ctrl-C) finishes what is in flight, gives back what was claimed, and\n"
         "ends with exit code 0; the second one ends it at once, and nothing is lost by that.\n\n"
         "--json prints {\"event\", \"domains\", \"handledBy\", \"error\"} per delivery; error is "

@@ -140,7 +140,13 @@ class Work(WorkCase):
         self.app = self.write("picky.yaml", COUNTER.replace("next: \"${ .event.data.at + 1 }\"", "next: \"${ if .event.data.at == 7 then null else .event.data.at + 1 end }\""))
         poisoned, fine = self.start(9, "poisoned.json"), self.start(6, "fine.json")
         self.send(poisoned, fine)
-        lines = self.until_idle("--json").lines()
+        result = self.arvo("work", self.app, "--store", STORE, "--until-idle", "--json")
+        self.assertEqual(result.code, 0, result)
+        lines = result.lines()
+        (warning,) = [json.loads(line) for line in result.err.splitlines()]
+        self.assertEqual((warning["level"], warning["message"]), ("warning", "the delivery failed and is tried again"))
+        self.assertEqual((warning["subject"], warning["attributes"]["attempts"]), (self.subject_of(poisoned), 1))
+        self.assertNotIn("detail", warning)
         self.assertCountedExactly(STORE, self.subject_of(fine), 6)
         failed = [line for line in lines if line["error"] is not None]
         self.assertEqual([line["event"]["data"]["at"] for line in failed][:1], [7])
@@ -156,7 +162,11 @@ class Work(WorkCase):
         self.app = self.write("picky.yaml", COUNTER.replace("next: \"${ .event.data.at + 1 }\"", "next: many"))
         poisoned = self.start(1, "poisoned.json")
         self.send(poisoned)
-        failed = [line["error"] for line in self.until_idle("--attempts", "1", "--json").lines() if line["error"] is not None]
+        result = self.arvo("work", self.app, "--store", STORE, "--until-idle", "--attempts", "1", "--json")
+        self.assertEqual(result.code, 0, result)
+        (record,) = [json.loads(line) for line in result.err.splitlines()]
+        self.assertEqual((record["level"], record["message"]), ("error", "the delivery failed for good: the event is a dead letter"))
+        failed = [line["error"] for line in result.lines() if line["error"] is not None]
         self.assertEqual([(error["attempts"], error["dead"]) for error in failed], [(1, True)])
         self.app = self.write("counter.yaml", COUNTER)
         self.ok("dlq", "retry", "--all", "--store", STORE)
