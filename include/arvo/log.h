@@ -46,7 +46,7 @@ ARVO_BEGIN_DECLS
     X(WORKER, "worker")                                                                            \
     X(LEASE, "lease") /* locks: slow, lost, not given back */                                      \
     X(STORE, "store")                                                                              \
-    X(EXPORTER, "exporter") /* telemetry on its way out */
+    X(EXPORTER, "exporter") /* telemetry on its way out: nothing yet */
 
 typedef enum arvo_log_area {
 #define ARVO_LOG_AREA_ENUM(name, text) ARVO_LOG_AREA_##name,
