@@ -174,6 +174,22 @@ version_check(const contract_reader *reader, arvo_str version, arvo_str pointer)
     return ARVO_OK;
 }
 
+/* With the documents that it refers to inside it. It stays as it is where that would be no schema:
+ * a reference under a word that is no keyword is followed by nobody, and may lead to anything.
+ * NULL: out of memory. */
+static const arvo_json *
+schema_whole(const contract_reader *reader, const arvo_json *schema, const arvo_schema_opts *opts)
+{
+    const arvo_json *const whole =
+        arvo__schema_bundle(schema, opts->find, opts->find_self, reader->arena);
+    if (whole == NULL || whole == schema)
+        return whole;
+    arvo_schema *compiled = NULL;
+    const arvo_status st = arvo_schema_compile(whole, opts, &compiled, NULL);
+    arvo_schema_free(compiled);
+    return st == ARVO_OK ? whole : st == ARVO_E_NOMEM ? NULL : schema;
+}
+
 static arvo_status
 rule_compile(
     contract_reader *reader, arvo_str type, const arvo_json *schema, arvo_str pointer,
@@ -193,8 +209,7 @@ rule_compile(
         return st;
     owned->next = reader->contract->schemas;
     reader->contract->schemas = owned;
-    const arvo_json *const whole =
-        arvo__schema_bundle(schema, opts.find, opts.find_self, reader->arena);
+    const arvo_json *const whole = schema_whole(reader, schema, &opts);
     *out = (arvo_event_rule){ .type = type, .schema = owned->schema, .schema_json = whole };
     return whole != NULL ? ARVO_OK : arvo__nomem(reader->err);
 }

@@ -575,6 +575,7 @@ shop_find(void *self, arvo_str uri, const arvo_json **out, arvo_error *err)
           "{'$schema':'http://json-schema.org/draft-07/schema#','type':'integer'}" },
         { "https://shop.example/anchors", "{'$ref':'#m','$defs':{'m':{'$anchor':'m',"
                                           "'type':'integer'}}}" },
+        { "https://shop.example/note", "{'type':'a note'}" },
     };
     (void)err;
     ++*(size_t *)self;
@@ -635,7 +636,12 @@ test_contract__documents_that_stay_elsewhere(void **state)
     (void)state;
     static const char *const cases[] = { REFERRING("https://shop.example/seven"),
                                          REFERRING("https://shop.example/anchors"),
-                                         REFERRING("#/$defs/own") };
+                                         REFERRING("#/$defs/own"),
+                                         /* Under a misspelt keyword, and to what is no schema. */
+                                         "{'kind':'contract','uri':'#/s','type':'com.a.b',"
+                                         "'versions':{'1.0.0':{'accepts':{'type':'object',"
+                                         "'Properties':{'a':{'$ref':'https://shop.example/"
+                                         "note'}}}}}}" };
     for (size_t i = 0; i < ARVO_COUNT_OF(cases); i++) {
         size_t calls = 0;
         arvo_contracts *const set = arvo_contracts_new(NULL);
