@@ -64,16 +64,6 @@ is_draft7(const arvo_json *schema)
 
 /* ---- Documents --------------------------------------------------------------------------- */
 
-static arvo_str
-resolved(bundle *b, arvo_str base, arvo_str reference)
-{
-    const arvo_allocator memory = arvo__arena_allocator(b->arena);
-    arvo_buf buf = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
-    buf.allocator = &memory;
-    arvo__uri_resolve(base, reference, &buf);
-    return buf.status == ARVO_OK ? arvo_buf_str(&buf) : ARVO_STR_NONE;
-}
-
 /* "#/$defs/URI", as a fragment: a per cent sign is %25 there. */
 static arvo_str
 place_of(bundle *b, arvo_str uri)
@@ -121,7 +111,7 @@ document_find(bundle *b, arvo_str uri)
     const arvo_str id = arvo_json_str(arvo_json_get(json, "$id"));
     const bool has_draft = arvo_json_get(json, "$schema") != NULL;
     if ((has_draft && is_draft7(json) != b->draft7) ||
-        (id.ptr != NULL && !arvo_str_equal(resolved(b, uri, id), uri)))
+        (id.ptr != NULL && !arvo_str_equal(arvo__uri_resolve_in(b->arena, uri, id), uri)))
         return NULL;
     return document_add(b, uri, place_of(b, uri), arvo_json_copy(b->arena, json));
 }
@@ -137,7 +127,8 @@ reference_copy(bundle *b, const bundle_document *document, arvo_str reference)
     arvo_str fragment = { reference.ptr + uri_len, reference.len - uri_len };
     const bundle_document *target = document;
     if (uri_len > 0)
-        target = document_find(b, resolved(b, document->uri, (arvo_str){ reference.ptr, uri_len }));
+        target = document_find(
+            b, arvo__uri_resolve_in(b->arena, document->uri, (arvo_str){ reference.ptr, uri_len }));
     if (fragment.len > 0)
         fragment = (arvo_str){ fragment.ptr + 1, fragment.len - 1 };
     /* An anchor may be another document's too, when all lie in one. */
@@ -242,7 +233,8 @@ arvo__schema_bundle(
     b.documents_end = &b.documents;
     const arvo_str id = arvo_json_str(arvo_json_get(schema, "$id"));
     const arvo_json *whole = NULL;
-    const arvo_str base = resolved(&b, ARVO_STR(""), id.ptr != NULL ? id : ARVO_STR(""));
+    const arvo_str base =
+        arvo__uri_resolve_in(b.arena, ARVO_STR(""), id.ptr != NULL ? id : ARVO_STR(""));
     if (document_add(&b, base, ARVO_STR("#"), schema) != NULL)
         whole = whole_copy(&b);
     if (arvo_arena_failed(arena))

@@ -18,11 +18,10 @@ percent_decode(arvo_arena *arena, arvo_str text)
     return out != NULL ? (arvo_str){ out, arvo__percent_decode(text, out) } : ARVO_STR_NONE;
 }
 
-/* What `reference` means at `base`, without fragment, in the arena. none: out of memory. */
-static arvo_str
-uri_resolve(schema_compiler *compiler, arvo_str base, arvo_str reference)
+arvo_str
+arvo__uri_resolve_in(arvo_arena *arena, arvo_str base, arvo_str reference)
 {
-    const arvo_allocator memory = arvo__arena_allocator(compiler->arena);
+    const arvo_allocator memory = arvo__arena_allocator(arena);
     arvo_buf buf = ARVO_BUF_INIT(ARVO_BUF_BYTES_MAX_DEFAULT);
     buf.allocator = &memory;
     arvo__uri_resolve(base, reference, &buf);
@@ -143,7 +142,7 @@ arvo__resource_of(
     const arvo_str id = own_id(json, &init);
     if (st != ARVO_OK || id.ptr == NULL)
         return st;
-    init.uri = uri_resolve(compiler, outer->uri, id);
+    init.uri = arvo__uri_resolve_in(compiler->arena, outer->uri, id);
     schema_resource *const made = arvo_arena_calloc(compiler->arena, 1, sizeof(*made));
     if (init.uri.ptr == NULL || made == NULL)
         return arvo__nomem(compiler->err);
@@ -182,7 +181,7 @@ document_register(
     const arvo_str id = own_id(place->json, resource);
     *out_known = NULL;
     if (id.ptr != NULL) {
-        resource->uri = uri_resolve(compiler, found_at, id);
+        resource->uri = arvo__uri_resolve_in(compiler->arena, found_at, id);
         if (resource->uri.ptr == NULL)
             return arvo__nomem(compiler->err);
         schema_resource *const known = arvo__map_find(&compiler->resources, resource->uri);
@@ -427,8 +426,8 @@ link_resolve(schema_compiler *compiler, schema_link *link)
     const arvo_str fragment = { link->reference.ptr + uri_len + (hash != NULL),
                                 link->reference.len - uri_len - (hash != NULL) };
     if (uri_len > 0) {
-        const arvo_str uri =
-            uri_resolve(compiler, resource->uri, (arvo_str){ link->reference.ptr, uri_len });
+        const arvo_str uri = arvo__uri_resolve_in(
+            compiler->arena, resource->uri, (arvo_str){ link->reference.ptr, uri_len });
         if (uri.ptr == NULL)
             return arvo__nomem(compiler->err);
         resource = arvo__map_find(&compiler->resources, uri);

@@ -546,6 +546,9 @@ arvo_str arvo__closest(arvo_str word, const arvo_str *words, size_t count);
 /* An allocator over an arena: free does nothing. For buffers of messages. */
 arvo_allocator arvo__arena_allocator(arvo_arena *arena);
 
+/* What `reference` means at `base`, without fragment, in the arena. None: out of memory. */
+arvo_str arvo__uri_resolve_in(arvo_arena *arena, arvo_str base, arvo_str reference);
+
 /* bundle.c: the schema with the documents that it refers to inside it (see arvo_event_rule), or the
  * schema itself. It was compiled with `find` before. In the arena; NULL: out of memory. */
 const arvo_json *arvo__schema_bundle(
