@@ -120,6 +120,9 @@ void cli_check_memory(void);
 
 /** printf into the arena. */
 const char *cli_printf(const char *format, ...) ARVO_PRINTF(1, 2);
+/** The decimal number that `text` begins with; what follows it is at *out_end. false: none, or it
+ * is above `max`. */
+bool cli_number_read(const char *text, uint64_t max, uint64_t *out, const char **out_end);
 
 /** The text with a NUL behind it; "" for none. */
 const char *cli_cstr(arvo_str text);

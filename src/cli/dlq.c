@@ -2,7 +2,6 @@
 
 #include "cli.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct dlq_opts {
@@ -59,11 +58,10 @@ dlq_open(const cli_args *args, const char *url, bool read_only, int *exit_code)
 static int64_t
 dlq_seq(const char *text)
 {
-    char *end = NULL;
-    errno = 0;
-    const long long seq = strtoll(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && seq > 0)
-        return seq;
+    const char *end = NULL;
+    uint64_t seq = 0;
+    if (cli_number_read(text, INT64_MAX, &seq, &end) && *end == '\0' && seq > 0)
+        return (int64_t)seq;
     cli_error("dlq: %s: must be a SEQ as arvo dlq list shows it", text);
     return 0;
 }

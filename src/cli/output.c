@@ -110,6 +110,18 @@ cli_fail(const arvo_error *err)
 
 /* ---- Text ---- */
 
+bool
+cli_number_read(const char *text, uint64_t max, uint64_t *out, const char **out_end)
+{
+    char *end = NULL;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    *out_end = end;
+    return errno == 0 && *out <= max;
+}
+
 const char *
 cli_printf(const char *format, ...)
 {

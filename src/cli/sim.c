@@ -2,7 +2,6 @@
 
 #include "cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
@@ -91,18 +90,6 @@ sim_faults(const char *list, arvo_sim_opts *out)
 }
 
 static bool
-sim_number(const char *text, uint64_t max, uint64_t *out, const char **out_end)
-{
-    char *end = NULL;
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    *out_end = end;
-    return errno == 0 && *out <= max;
-}
-
-static bool
 sim_keep(const char *list, uint32_t *keep, arvo_sim_opts *out)
 {
     if (list == NULL)
@@ -110,7 +97,7 @@ sim_keep(const char *list, uint32_t *keep, arvo_sim_opts *out)
     out->keep = keep;
     for (const char *at = list; *at != '\0' && strcmp(list, "none") != 0;) {
         uint64_t point = 0;
-        if (!sim_number(at, UINT32_MAX, &point, &at) || (*at != ',' && *at != '\0') ||
+        if (!cli_number_read(at, UINT32_MAX, &point, &at) || (*at != ',' && *at != '\0') ||
             out->keep_count == ARVO_SIM_KEEP_MAX) {
             cli_error(
                 "sim: --keep %s: must be at most %u numbers joined by commas, or none", list,
@@ -173,7 +160,7 @@ sim_read_opts(const struct sim_opts *opts, uint32_t *keep, arvo_sim_opts *out)
 {
     const char *end = "";
     if (opts->seed != NULL &&
-        (!sim_number(opts->seed, UINT64_MAX, &out->seed, &end) || *end != '\0')) {
+        (!cli_number_read(opts->seed, UINT64_MAX, &out->seed, &end) || *end != '\0')) {
         cli_error("sim: --seed %s: must be a number", opts->seed);
         return false;
     }
