@@ -118,6 +118,12 @@ compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void
+bench_sort(double *values, size_t count)
+{
+    qsort(values, count, sizeof(values[0]), compare_doubles);
+}
+
 static double
 median_ns(int64_t (*now_ns)(void), bench_fn *fn, void *self, size_t rounds)
 {
@@ -128,7 +134,7 @@ median_ns(int64_t (*now_ns)(void), bench_fn *fn, void *self, size_t rounds)
         fn(self, rounds);
         runs[i] = (double)(now_ns() - begin) / (double)rounds;
     }
-    qsort(runs, BENCH_RUNS, sizeof(runs[0]), compare_doubles);
+    bench_sort(runs, BENCH_RUNS);
     return runs[BENCH_RUNS / 2];
 }
 

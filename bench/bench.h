@@ -23,6 +23,9 @@ int64_t bench_cpu_ns(void);
 /* "machine: <cpu>, <n> cores, <compiler>". */
 void bench_print_machine(void);
 
+/* Smallest first. */
+void bench_sort(double *values, size_t count);
+
 /* Nanoseconds per round: the median of BENCH_RUNS runs, after one that is not counted. */
 double bench_median_ns(bench_fn *fn, void *self, size_t rounds);
 

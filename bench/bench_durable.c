@@ -58,18 +58,11 @@ durable_die(const char *what, const arvo_error *err)
     exit(1);
 }
 
-static int
-compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The n-th part of 1000 of them; sorts them. */
 static double
 permille(double *values, size_t count, size_t n)
 {
-    qsort(values, count, sizeof(values[0]), compare_doubles);
+    bench_sort(values, count);
     return count > 0 ? values[(count - 1) * n / 1000] : 0;
 }
 

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
+
 #define SUBJECT_BYTES 340
 #define SMALL         ((size_t)10000)
 
@@ -33,14 +35,6 @@ static const char event_text[] =
     "\"2024-01-01T00:00:00.000+00:00\",\"to\":\"com.payment.charge\",\"accesscontrol\":null,"
     "\"redirectto\":null,\"parentid\":null,\"executionunits\":1,\"traceparent\":null,"
     "\"tracestate\":null,\"domain\":null}";
-
-static int64_t
-now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* Of this thread only: what others do on the machine costs nothing here. */
 static int64_t
@@ -158,13 +152,6 @@ cycle(struct bench *b, uint64_t number)
     }
 }
 
-static int
-compare_double(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Cycles over `instances` in an order that no cache foresees. Nanoseconds per cycle: the median of
  * ten batches, so that a neighbour on the machine does not decide. */
 static double
@@ -183,7 +170,7 @@ run(struct bench *b, int64_t (*clock_ns)(void), uint64_t first, size_t instances
         }
         batches[k] = (double)(clock_ns() - start) / (double)batch;
     }
-    qsort(batches, ARVO_COUNT_OF(batches), sizeof(batches[0]), compare_double);
+    bench_sort(batches, ARVO_COUNT_OF(batches));
     return batches[ARVO_COUNT_OF(batches) / 2];
 }
 
@@ -200,7 +187,7 @@ static void *
 half_run(void *arg)
 {
     struct half *half = arg;
-    (void)run(&half->bench, now_ns, half->first, half->instances, half->cycles);
+    (void)run(&half->bench, bench_now_ns, half->first, half->instances, half->cycles);
     return NULL;
 }
 
@@ -208,7 +195,7 @@ static double
 run_two_threads(arvo_memory *memory, size_t instances, size_t cycles)
 {
     static struct half halves[2];
-    const int64_t start = now_ns();
+    const int64_t start = bench_now_ns();
     for (size_t i = 0; i < 2; i++) {
         bench_init(&halves[i].bench, memory);
         halves[i].bench.ids = (i + 1) << 40;
@@ -222,7 +209,7 @@ run_two_threads(arvo_memory *memory, size_t instances, size_t cycles)
         (void)pthread_join(halves[i].thread, NULL);
         arvo_arena_free(halves[i].bench.arena);
     }
-    return (double)(now_ns() - start) / (double)(2 * cycles);
+    return (double)(bench_now_ns() - start) / (double)(2 * cycles);
 }
 
 static void
@@ -244,9 +231,9 @@ bench_simple(const char *url, size_t instances)
     const double create = (double)(cpu_ns() - start) / (double)(instances - SMALL + 1);
     const double bytes = (double)(resident_bytes() - before) / (double)instances;
     const double large = run(&b, cpu_ns, 0, instances, 300000);
-    start = now_ns();
-    (void)run(&b, now_ns, 0, instances, 300000);
-    const double one = (double)(now_ns() - start) / 300000;
+    start = bench_now_ns();
+    (void)run(&b, bench_now_ns, 0, instances, 300000);
+    const double one = (double)(bench_now_ns() - start) / 300000;
     const double two = run_two_threads(memory, instances, 300000);
 
     printf("%s, lock + read + commit, %zu-byte record, 1 event in, 1 out\n", url, b.record_bytes);

@@ -179,19 +179,12 @@ measure(const play *recorded, size_t instances, enum way way, size_t round, figu
     arvo_memory_close(memory);
 }
 
-static int
-compare_double(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double
 median(const double *values)
 {
     double sorted[ROUNDS];
     memcpy(sorted, values, sizeof(sorted));
-    qsort(sorted, ROUNDS, sizeof(sorted[0]), compare_double);
+    bench_sort(sorted, ROUNDS);
     return sorted[ROUNDS / 2];
 }
 
