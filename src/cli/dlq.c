@@ -2,8 +2,6 @@
 
 #include "cli.h"
 
-#include <stdlib.h>
-
 struct dlq_opts {
     const char *store;
     bool all;

@@ -3,7 +3,6 @@
 #include "cli.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define SIM_SEEDS_DEFAULT 100
